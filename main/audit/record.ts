@@ -1,0 +1,160 @@
+/** What the record can say. Closed unions; every wire-visible code is pinned by a literal test. */
+
+export interface RuleRef {
+  readonly id: string;
+  readonly reason?: string;
+}
+
+/** Who called what. Shared by begin and refusal. */
+export interface CallFacts {
+  /** UUID of the call; begin, end, approval rows share it. */
+  readonly callId: string;
+  readonly user: string;
+  readonly app: string;
+  readonly profile?: string;
+  readonly era: 'legacy' | 'modern' | 'console';
+  /** Opaque id of the caller's session, never the bearer token. */
+  readonly session: string;
+  readonly alias: string;
+  readonly tool: string;
+  /** Hex SHA-256 of the pinned definition; absent when nothing was pinned. */
+  readonly definition?: string;
+  /** Hex SHA-256 of the RFC 8785 bytes of the arguments. */
+  readonly argumentsDigest: string;
+  /** The arguments as JSON text; absent under payloads: "digest". */
+  readonly arguments?: string;
+  readonly effect: 'allow' | 'ask' | 'deny';
+  readonly rules: readonly RuleRef[];
+  readonly reason: string;
+  readonly policyVersion: number;
+  readonly policyDigest: string;
+}
+
+export type CallOutcome =
+  | 'ok'
+  | 'tool-error'
+  | 'backend-error'
+  | 'timeout'
+  | 'cancelled'
+  | 'result-refused'
+  | 'interrupted';
+
+export type RefusalCode =
+  | 'policy-denied'
+  | 'not-approved-by-person'
+  | 'definition-changed'
+  | 'unknown-tool'
+  | 'invalid-arguments'
+  | 'no-policy'
+  | 'policy-expired'
+  | 'app-not-allowed'
+  | 'paused'
+  | 'backend-unavailable'
+  | 'shutting-down';
+
+export type ApprovalAnswer = 'allow-once' | 'allow-session' | 'deny' | 'timeout' | 'closed' | 'quit' | 'cancelled';
+
+export type AuditEvent =
+  | ({ readonly kind: 'call.begin'; readonly approvedBy?: 'person-once' | 'person-session' } & CallFacts)
+  | {
+      readonly kind: 'call.end';
+      readonly callId: string;
+      readonly outcome: CallOutcome;
+      readonly durationMs: number;
+      readonly resultDigest?: string;
+      readonly resultBytes?: number;
+      /** JSON text; absent under payloads: "digest". */
+      readonly result?: string;
+      readonly message?: string;
+    }
+  | ({ readonly kind: 'call.refused'; readonly code: RefusalCode; readonly message: string } & CallFacts)
+  | { readonly kind: 'approval.asked'; readonly callId: string; readonly shownDigest: string }
+  | {
+      readonly kind: 'approval.answered';
+      readonly callId: string;
+      readonly shownDigest: string;
+      readonly answer: ApprovalAnswer;
+    }
+  | {
+      readonly kind: 'policy.applied';
+      readonly organisation: string;
+      readonly version: number;
+      readonly digest: string;
+      readonly signers: readonly string[];
+    }
+  | { readonly kind: 'policy.rejected'; readonly code: string; readonly message: string }
+  | { readonly kind: 'policy.ended'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'definition.changed';
+      readonly alias: string;
+      readonly tool: string;
+      readonly pinned?: string;
+      readonly shown?: string;
+      readonly changes: string;
+    }
+  | { readonly kind: 'backend.state'; readonly alias: string; readonly state: string; readonly message?: string }
+  | { readonly kind: 'app.issued' | 'app.revoked'; readonly app: string }
+  | { readonly kind: 'app.rejected'; readonly code: string; readonly message: string }
+  | { readonly kind: 'gateway.paused' | 'gateway.resumed'; readonly message: string }
+  | { readonly kind: 'gateway.started' | 'gateway.stopped'; readonly version: string };
+
+/** One row as stored. `hash` covers `prev` and every other field; see chain.ts. */
+export interface AuditRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly kind: AuditEvent['kind'];
+  readonly callId: string | null;
+  /** The event as RFC 8785 JSON text, exactly the bytes hashed. */
+  readonly body: string;
+  readonly prev: string;
+  readonly hash: string;
+}
+
+/** One call as the Activity page shows it, assembled from its rows. */
+export interface CallStory {
+  readonly seq: number;
+  readonly callId: string;
+  readonly at: number;
+  readonly facts: CallFacts;
+  readonly status: 'running' | 'done' | 'refused';
+  readonly outcome?: CallOutcome;
+  readonly refusal?: RefusalCode;
+  readonly message?: string;
+  readonly durationMs?: number;
+  readonly result?: string;
+  readonly approval?: ApprovalAnswer;
+  readonly hash: string;
+}
+
+export interface CallFilter {
+  readonly app?: string;
+  readonly alias?: string;
+  readonly tool?: string;
+  readonly outcome?: 'ok' | 'refused' | 'failed' | 'running';
+  /** Case-insensitive text searched in tool, app and arguments. */
+  readonly text?: string;
+  readonly since?: number;
+  readonly until?: number;
+  /** Only calls whose begin/refusal row has a smaller seq: paging backwards. */
+  readonly beforeSeq?: number;
+  /** 1–500; default 100. */
+  readonly limit?: number;
+}
+
+export type VerifyResult =
+  | { readonly ok: true; readonly rows: number; readonly head: string }
+  | { readonly ok: false; readonly rows: number; readonly seq: number; readonly problem: string };
+
+/** Only the gateway and app hold one of these. Throws AuditUnavailable when the row did not reach the database. */
+export interface AuditWriter {
+  append(event: AuditEvent): AuditRow;
+}
+
+export interface AuditReader {
+  calls(filter: CallFilter): readonly CallStory[];
+  call(callId: string): { readonly story: CallStory; readonly rows: readonly AuditRow[] } | undefined;
+  /** Calls per hour since `since`: allowed (begun) and refused. */
+  hourly(since: number): readonly { readonly hour: number; readonly allowed: number; readonly refused: number }[];
+  totals(since: number): { readonly allowed: number; readonly refused: number };
+  verify(): VerifyResult;
+}

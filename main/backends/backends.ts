@@ -1,0 +1,86 @@
+import type { Json, JsonObject } from '../policy/json.ts';
+import type { ManifestServer } from '../policy/manifest.ts';
+import type { Clock, Log } from '../ports.ts';
+
+export type BackendState = 'idle' | 'starting' | 'running' | 'backing-off' | 'failed' | 'stopped';
+
+export interface BackendStatus {
+  readonly alias: string;
+  readonly state: BackendState;
+  readonly era?: 'legacy' | 'modern';
+  readonly protocolVersion?: string;
+  /** Raw serverInfo as the backend gave it. */
+  readonly serverInfo?: JsonObject;
+  readonly sessions: number;
+  readonly restarts: number;
+  readonly lastError?: string;
+  /** When the next start will be tried, while backing off. */
+  readonly retryAt?: number;
+}
+
+/** The backend's own answer, raw. An error is the backend's JSON-RPC error object. */
+export type BackendReply =
+  | { readonly ok: true; readonly result: JsonObject }
+  | { readonly ok: false; readonly error: { readonly code: number; readonly message: string; readonly data?: Json } };
+
+export type BackendFailureCode = 'unavailable' | 'timeout' | 'cancelled' | 'protocol' | 'revoked';
+
+/** The backend did not answer. Not the caller's fault and not a JSON-RPC error of the backend's. */
+export declare class BackendFailure extends Error {
+  readonly code: BackendFailureCode;
+  readonly alias: string;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds. */
+  readonly timeoutMs: number;
+  /** Raw params of each notifications/progress for this request. Asking for it adds a progressToken for this hop. */
+  readonly onProgress?: (params: JsonObject) => void;
+}
+
+/** One connection to one backend. Ids, progress tokens and cancellation are this hop's own. */
+export interface BackendSession {
+  readonly alias: string;
+  readonly era: 'legacy' | 'modern';
+  readonly protocolVersion: string;
+  readonly serverInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly instructions?: string;
+  /** Sends `params` untouched but for _meta.progressToken and, to a modern backend, the protocol's own _meta keys. Rejects with BackendFailure. */
+  request(method: string, params: JsonObject, options: RequestOptions): Promise<BackendReply>;
+  notify(method: string, params: JsonObject): Promise<void>;
+  /** All raw tool definitions, every page. Cached; fetched again when older than `maxAgeMs` or after tools/list_changed. */
+  tools(maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]>;
+  onNotification(listener: (method: string, params: JsonObject) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface Backends {
+  /** Takes up the manifest: revoked, removed or relaunched servers are closed and their requests rejected ('revoked'); unchanged ones go on. */
+  apply(servers: readonly ManifestServer[]): void;
+  /** The session of this key with this backend, opened on demand. Concurrent opens of one key share one attempt. Rejects with BackendFailure. */
+  open(alias: string, key: string, signal?: AbortSignal): Promise<BackendSession>;
+  /** Closes every session of this key. */
+  release(key: string): Promise<void>;
+  status(): readonly BackendStatus[];
+  /** The last lines a backend wrote to stderr, oldest first, at most 200. */
+  stderr(alias: string): readonly string[];
+  onStatus(listener: (status: BackendStatus) => void): () => void;
+  /** A backend said its tools changed. */
+  onToolsChanged(listener: (alias: string) => void): () => void;
+  /** Ends every process and connection; resolves when they are gone (bounded, then killed). */
+  close(): Promise<void>;
+}
+
+export interface BackendsOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly clientInfo: { readonly name: string; readonly title: string; readonly version: string };
+  /** How long to start and negotiate one backend. Default 30000 ms. */
+  readonly startTimeoutMs?: number;
+  /** A session unused for this long is closed. Default 300000 ms. */
+  readonly idleMs?: number;
+}
+
+export declare function createBackends(options: BackendsOptions): Backends;
