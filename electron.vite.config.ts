@@ -6,7 +6,6 @@ import { defineConfig } from 'electron-vite';
 const external = ['electron', 'better-sqlite3', /^@cedar-policy\/cedar-wasm/];
 const here = (path: string) => resolve(import.meta.dirname, path);
 
-// biome-ignore lint/style/noDefaultExport: electron-vite reads the default export
 export default defineConfig({
   main: {
     build: {
