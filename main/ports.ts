@@ -20,6 +20,8 @@ export interface Paths {
   readonly data: string;
   /** Read-only files shipped with the app (icons, schema base). */
   readonly resources: string;
+  /** The built window pages, served by the console. */
+  readonly renderer: string;
 }
 
 /** Small settings of this person on this machine. electron-store in the desktop app, its base `conf` headless. */

@@ -127,18 +127,18 @@ export interface CallStory {
 }
 
 export interface CallFilter {
-  readonly app?: string;
-  readonly alias?: string;
-  readonly tool?: string;
-  readonly outcome?: 'ok' | 'refused' | 'failed' | 'running';
+  readonly app?: string | undefined;
+  readonly alias?: string | undefined;
+  readonly tool?: string | undefined;
+  readonly outcome?: 'ok' | 'refused' | 'failed' | 'running' | undefined;
   /** Case-insensitive text searched in tool, app and arguments. */
-  readonly text?: string;
-  readonly since?: number;
-  readonly until?: number;
+  readonly text?: string | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
   /** Only calls whose begin/refusal row has a smaller seq: paging backwards. */
-  readonly beforeSeq?: number;
+  readonly beforeSeq?: number | undefined;
   /** 1–500; default 100. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 export type VerifyResult =
@@ -156,5 +156,7 @@ export interface AuditReader {
   /** Calls per hour since `since`: allowed (begun) and refused. */
   hourly(since: number): readonly { readonly hour: number; readonly allowed: number; readonly refused: number }[];
   totals(since: number): { readonly allowed: number; readonly refused: number };
+  /** Calls begun or refused per app name since `since`. */
+  countByApp(since: number): ReadonlyMap<string, number>;
   verify(): VerifyResult;
 }

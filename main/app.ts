@@ -1,0 +1,319 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EventName, EventPayload, Handlers, StatusView } from '../preload/contract.ts';
+import { makeDemoOrganisation } from './admin/demo.ts';
+import { type Approvals, createApprovals } from './approvals/approvals.ts';
+import { type AuditStore, openAudit } from './audit/store.ts';
+import { type Backends, createBackends } from './backends/backends.ts';
+import { createGateway, type Gateway, type InForce } from './gateway/gateway.ts';
+import { type Apps, createApps } from './identity/apps.ts';
+import { createHandlers } from './ipc/answers.ts';
+import { type Console, createConsole } from './ipc/console.ts';
+import { readStatus } from './ipc/status-view.ts';
+import { toolSetWords } from './ipc/tools-view.ts';
+import { createPause, type Pause } from './person/pause.ts';
+import { createSwitches, type Switches } from './person/switches.ts';
+import type { PolicySnapshot } from './policy/decide.ts';
+import type { Ports } from './ports.ts';
+import { type CurrentPolicy, createPolicyCompiler } from './trust/current-policy.ts';
+import { type EnrolmentPreview, previewEnrolment } from './trust/preview.ts';
+import { createTrust, type Trust } from './trust/trust.ts';
+
+/** Every room's instance, as the window's answers see them. */
+export interface Rooms {
+  readonly ports: Ports;
+  readonly audit: AuditStore;
+  readonly trust: Trust;
+  readonly apps: Apps;
+  readonly approvals: Approvals;
+  readonly backends: Backends;
+  readonly gateway: Gateway;
+  readonly pause: Pause;
+  readonly switches: Switches;
+  /** The signed policy as published, before the person's own switches. */
+  readonly policy: () => CurrentPolicy;
+  readonly endpoint: () => string | undefined;
+  readonly previewEnrolment: (source: string) => Promise<EnrolmentPreview>;
+  /** Makes the demo organisation in the data folder; answers its org.json text. Throws an error with a plain sentence. */
+  readonly makeDemoOrganisation: (onProgress: (progress: EventPayload<'setup'>) => void) => Promise<string>;
+  readonly emit: <N extends EventName>(name: N, payload: EventPayload<N>) => void;
+}
+
+export interface App {
+  readonly rooms: Rooms;
+  readonly handlers: Handlers;
+  readonly console: Console;
+  readonly onEvent: (listener: EventListener) => () => void;
+  readonly status: () => StatusView;
+  /** For the tray: one line per tool set, with a word when it needs something. */
+  readonly toolSets: () => readonly { alias: string; title: string; enabled: boolean; word: string }[];
+  readonly apps: () => readonly { id: string; name: string; sessions: number }[];
+  readonly closeQuestions: (answer: 'closed' | 'quit') => void;
+  /** Stops taking calls; those in flight are answered or recorded; every backend ends. */
+  readonly close: () => Promise<void>;
+}
+
+export type EventListener = <N extends EventName>(name: N, payload: EventPayload<N>) => void;
+
+export interface AppOptions {
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Enrolment to take up before answering, as org.json text. */
+  readonly orgJson?: string;
+  /** Machine policy's org.json text. */
+  readonly managedEnrolment?: string;
+}
+
+export type AppFailure = {
+  readonly ok: false;
+  readonly code: 'unwritable' | 'audit' | 'port-in-use' | 'not-permitted' | 'enrolment';
+  readonly message: string;
+};
+
+const DRAIN_MS = 5_000;
+
+/** The only place where rooms are wired together. */
+export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok: true; value: App } | AppFailure> {
+  const folder = makeDataFolder(ports.paths.data);
+  if (folder) return { ok: false, code: 'unwritable', message: folder };
+
+  const opened = openAudit({
+    file: join(ports.paths.data, 'audit.db'),
+    clock: ports.clock,
+    ...(ports.sqliteBinding ? { nativeBinding: ports.sqliteBinding } : {}),
+  });
+  if (!opened.ok) return { ok: false, code: 'audit', message: opened.message };
+  const audit = opened.value;
+
+  const listeners = new Set<EventListener>();
+  const emit: Rooms['emit'] = (name, payload) => {
+    for (const listener of listeners) listener(name, payload);
+  };
+  const changed = (...whats: EventPayload<'changed'>['what'][]) => {
+    for (const what of whats) emit('changed', { what });
+  };
+
+  const compiler = createPolicyCompiler();
+  const document = () => {
+    const current = policy();
+    return current.ok ? current.snapshot.document : undefined;
+  };
+  const trust = createTrust({
+    dir: join(ports.paths.data, 'trust'),
+    clock: ports.clock,
+    log: ports.log,
+    accept: (targets) => compiler.accept(targets),
+    refreshSeconds: () => document()?.sync.refreshSeconds ?? 900,
+    graceSeconds: () => document()?.sync.graceSeconds ?? 0,
+    ...(options.managedEnrolment ? { managedEnrolment: options.managedEnrolment } : {}),
+  });
+  const policy = (): CurrentPolicy => compiler.current(trust.state());
+
+  const apps = createApps({ preferences: ports.preferences, clock: ports.clock });
+  const approvals = createApprovals({ clock: ports.clock });
+  const backends = createBackends({
+    clock: ports.clock,
+    log: ports.log,
+    clientInfo: { name: 'gatehouse', title: 'Gatehouse', version: ports.version },
+  });
+  const pause = createPause(ports);
+  const switches = createSwitches(ports.preferences);
+
+  let closing = false;
+  const offered = offeredSnapshots(switches);
+  const inForce = (): InForce => {
+    if (closing)
+      return { ok: false, code: 'shutting-down', message: 'Gatehouse is closing. Start it again to use your tools.' };
+    const paused = pause.message();
+    if (paused) return { ok: false, code: 'paused', message: paused };
+    const current = policy();
+    return current.ok ? { ok: true, snapshot: offered(current.snapshot) } : current;
+  };
+
+  let endpoint: string | undefined;
+  const rooms: Omit<Rooms, 'gateway'> = {
+    ports,
+    audit,
+    trust,
+    apps,
+    approvals,
+    backends,
+    pause,
+    switches,
+    policy,
+    endpoint: () => endpoint,
+    previewEnrolment,
+    makeDemoOrganisation: (onProgress) =>
+      makeDemoOrganisation(join(ports.paths.data, 'demo-organisation'), { ...ports, onProgress }),
+    emit,
+  };
+  // The console is served by the gateway and answers by it: the handlers exist once both do.
+  const answers: { handlers?: Handlers } = {};
+  const console = createConsole({
+    clock: ports.clock,
+    log: ports.log,
+    renderer: ports.paths.renderer,
+    handlers: () => answers.handlers,
+    onEvent: (listener: EventListener) => subscribe(listeners, listener),
+  });
+  const gateway = createGateway({
+    clock: ports.clock,
+    log: ports.log,
+    version: ports.version,
+    inForce,
+    account: ports.account,
+    apps,
+    backends,
+    approvals,
+    audit: audit.writer,
+    console: console.handle,
+  });
+  const all: Rooms = { ...rooms, gateway };
+  const handlers = createHandlers(all);
+  answers.handlers = handlers;
+
+  const recordPolicy = createPolicyRecorder(all);
+  const applyPolicy = () => {
+    const current = policy();
+    backends.apply(current.ok ? offered(current.snapshot).manifest.servers : []);
+    recordPolicy();
+    gateway.policyChanged();
+    changed('status', 'tools');
+  };
+  trust.onChange(applyPolicy);
+  switches.onChange(applyPolicy);
+  pause.onChange((state) => {
+    audit.writer.append({
+      kind: state.paused ? 'gateway.paused' : 'gateway.resumed',
+      message: pause.message() ?? 'resumed',
+    });
+    gateway.policyChanged();
+    changed('status');
+  });
+  apps.onChange(() => changed('apps', 'status'));
+  approvals.onChange(() => {
+    changed('questions', 'status');
+    if (approvals.pending().length > 0) ports.windows.openApproval();
+  });
+  backends.onStatus((status) => {
+    if (status.state === 'failed' || status.state === 'backing-off') {
+      ports.log.warn('backend-trouble', { alias: status.alias, state: status.state, message: status.lastError });
+    }
+    changed('tools');
+  });
+  gateway.onHeldBack(() => changed('tools', 'status'));
+  audit.onAppend((row) => {
+    if (row.kind.startsWith('call.')) changed('activity');
+  });
+
+  await trust.start();
+  applyPolicy();
+  const failed = async (code: AppFailure['code'], message: string): Promise<AppFailure> => {
+    await close();
+    return { ok: false, code, message };
+  };
+  const close = async () => {
+    if (closing) return;
+    closing = true;
+    approvals.closeAll('quit');
+    console.close();
+    await gateway.close(DRAIN_MS);
+    await backends.close();
+    trust.close();
+    pause.close();
+    apps.flush();
+    audit.writer.append({ kind: 'gateway.stopped', version: ports.version });
+    audit.close();
+  };
+
+  audit.writer.append({ kind: 'gateway.started', version: ports.version });
+  if (options.orgJson !== undefined) {
+    const enrolled = await trust.enrol(options.orgJson);
+    // A repository out of reach is no reason to stop where its last good policy is in force.
+    if (!enrolled.ok && !trust.state().current) return failed('enrolment', enrolled.problem.message);
+  }
+  const listening = await gateway.listen(options.port);
+  if (!listening.ok) return failed(listening.code, listening.message);
+  endpoint = `http://127.0.0.1:${listening.port}/mcp`;
+
+  return {
+    ok: true,
+    value: {
+      rooms: all,
+      handlers,
+      console,
+      onEvent: (listener) => subscribe(listeners, listener),
+      status: () => readStatus(all),
+      toolSets: () => toolSetWords(all),
+      apps: () => {
+        const connections = gateway.connections();
+        return apps.list().map(({ id, name }) => ({ id, name, sessions: connections.get(id) ?? 0 }));
+      },
+      closeQuestions: (answer) => approvals.closeAll(answer),
+      close,
+    },
+  };
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function makeDataFolder(path: string): string | undefined {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return undefined;
+  } catch (error) {
+    return `Gatehouse cannot use its data folder ${path}: ${error instanceof Error ? error.message : String(error)}. Give your account write access to it, or name another folder with --data.`;
+  }
+}
+
+/** What the person switched off is not offered: a smaller manifest under the same signed rules, never a larger one. */
+function offeredSnapshots(switches: Switches): (snapshot: PolicySnapshot) => PolicySnapshot {
+  let last: { source: PolicySnapshot; off: string; offered: PolicySnapshot } | undefined;
+  return (source) => {
+    const off = switches.off().join('\n');
+    if (last?.source === source && last.off === off) return last.offered;
+    const servers = source.manifest.servers.filter((server) => !switches.isOff(server.alias));
+    const offered =
+      servers.length === source.manifest.servers.length
+        ? source
+        : { ...source, manifest: { ...source.manifest, servers } };
+    last = { source, off, offered };
+    return offered;
+  };
+}
+
+/** Writes each change of what is in force to the record, once. */
+function createPolicyRecorder({ trust, audit, policy }: Rooms): () => void {
+  let lastVersion = '';
+  let lastProblem = '';
+  return () => {
+    const state = trust.state();
+    const current = policy();
+    const version = current.ok
+      ? `${current.snapshot.organisation}:${current.snapshot.version}:${current.snapshot.digest}`
+      : '';
+    if (version !== lastVersion) {
+      if (current.ok && state.current) {
+        const { organisation, version: number, digest, signers } = state.current;
+        audit.writer.append({
+          kind: 'policy.applied',
+          organisation,
+          version: number,
+          digest,
+          signers: [...signers.policy, ...signers.servers],
+        });
+      } else if (!current.ok) {
+        audit.writer.append({ kind: 'policy.ended', code: current.code, message: current.message });
+      }
+      lastVersion = version;
+    }
+    const problem = state.problem && state.enrolment ? `${state.problem.code}: ${state.problem.message}` : '';
+    if (problem && problem !== lastProblem && state.problem) {
+      audit.writer.append({ kind: 'policy.rejected', code: state.problem.code, message: state.problem.message });
+    }
+    lastProblem = problem;
+  };
+}

@@ -1,0 +1,49 @@
+import type { FieldView, QuestionView } from '../../preload/contract.ts';
+import type { ApprovalQuestion } from '../approvals/approvals.ts';
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import { riskOf, titleOf } from './tools-view.ts';
+
+/** A pending question as the person is shown it: every argument, in the schema's own order and words. */
+export function viewQuestion(question: ApprovalQuestion): QuestionView {
+  const description = question.definition.description;
+  return {
+    id: question.id,
+    digest: question.digest,
+    app: question.app,
+    user: question.user,
+    alias: question.alias,
+    serverTitle: question.serverTitle,
+    tool: question.tool,
+    toolTitle: titleOf(question.definition, question.tool),
+    toolDescription: typeof description === 'string' ? description : '',
+    fields: labelFields(question.definition, question.args),
+    raw: JSON.stringify(question.args, null, 2),
+    labels: [...question.labels],
+    risk: riskOf(question.definition),
+    reason: question.reason,
+    rules: [...question.rules],
+    message: question.message,
+    remember: [...question.remember],
+    askedAt: question.askedAt,
+    expiresAt: question.expiresAt,
+  };
+}
+
+/** Arguments the schema names come first, in its order; any other follows, so that nothing is left out of sight. */
+function labelFields(definition: JsonObject, args: JsonObject): FieldView[] {
+  const schema = isJsonObject(definition.inputSchema) ? definition.inputSchema : {};
+  const properties = isJsonObject(schema.properties) ? schema.properties : {};
+  const named = Object.keys(properties).filter((name) => Object.hasOwn(args, name));
+  const other = Object.keys(args).filter((name) => !Object.hasOwn(properties, name));
+  return [...named, ...other].map((name) => {
+    const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    const detail = isJsonObject(property) ? property : {};
+    const description = detail.description;
+    return {
+      path: name,
+      label: titleOf(detail, name),
+      value: args[name],
+      ...(typeof description === 'string' && description ? { description } : {}),
+    };
+  });
+}
