@@ -1,0 +1,196 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { app, dialog, powerMonitor } from 'electron';
+import { type App, type AppFailure, createApp } from '../app.ts';
+import { answerWindows } from '../ipc/electron.ts';
+import type { Log, Notifier, Ports, Preferences, WindowOpener } from '../ports.ts';
+import { followQuestions } from './asking.ts';
+import { ORIGIN } from './assets.ts';
+import { lockPages, openSession, registerScheme } from './lockdown.ts';
+import { createFileLog } from './log.ts';
+import { setApplicationMenu } from './menu.ts';
+import { createNotices, type Notices } from './notifications.ts';
+import { type Options, readOptions } from './options.ts';
+import { openPreferences } from './preferences.ts';
+import { quitInOrder } from './quit.ts';
+import { createTray } from './tray.ts';
+import type { TrayActions } from './tray-menu.ts';
+import { createWindows, type Windows } from './windows.ts';
+import { words } from './words.ts';
+
+/** Unassigned by IANA. Kept in the preferences once it was taken, so that connected AI apps find it again. */
+const DEFAULT_PORT = 7717;
+const PORT_KEY = 'desktop.port';
+const TOLD_KEY = 'desktop.told-about-tray';
+const EXIT_FAILED = 1;
+
+/** What a second start of Gatehouse asks of the first. */
+export interface Instance {
+  readonly data: string;
+  onSecondStart(listener: (options: Options) => void): void;
+}
+
+/** Before "ready": name, folders, sandbox, scheme, and the one-instance lock (one per data folder). */
+export function claimInstance(options: Options): Instance | undefined {
+  app.setName(words.product);
+  app.setAppUserModelId('com.gatehouse.app');
+  const data = options.data ?? join(app.getPath('appData'), words.product);
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  app.setPath('userData', data);
+  app.setPath('sessionData', join(data, 'chromium'));
+  // As root Chromium has no sandbox to enable and would end at once; whoever gave --no-sandbox knows.
+  if (!(process.getuid?.() === 0 && app.commandLine.hasSwitch('no-sandbox'))) app.enableSandbox();
+  registerScheme();
+  if (!app.requestSingleInstanceLock({ argv: process.argv.slice(1), cwd: process.cwd() })) return undefined;
+  return {
+    data,
+    onSecondStart(listener) {
+      app.on('second-instance', (_event, argv, cwd) => {
+        const read = readOptions(argv.slice(1), cwd);
+        listener(read.ok ? read.value : { hidden: false });
+      });
+    },
+  };
+}
+
+/** After "ready": builds the ports from Electron, starts the app, and hangs windows and tray on it. */
+export async function start(options: Options, instance: Instance): Promise<void> {
+  const root = resolve(import.meta.dirname, '../..');
+  const log = createFileLog(instance.data, !app.isPackaged);
+  const resources = join(root, 'resources');
+  lockPages(log);
+  setApplicationMenu();
+  const preferences = openPreferences(instance.data);
+  const notices = createNotices(log);
+  const windows = createWindows({
+    session: openSession(join(root, 'out', 'renderer'), log),
+    preload: join(root, 'out', 'preload', 'index.cjs'),
+    icon: join(resources, 'icon.png'),
+    preferences,
+    onMainHidden: () => tellOnce(preferences, notices),
+    onApprovalClosed: () => running?.closeQuestions('closed'),
+  });
+  // Windows exist before the app: a question cannot come before it either.
+  let running: App | undefined;
+
+  const ports = createPorts({ data: instance.data, root, log, preferences, notices, windows });
+  const created = await createApp(ports, appOptions(options, preferences));
+  if (!created.ok) return fail(created, log);
+  running = created.value;
+  rememberPort(options, running, preferences);
+  connect(running, windows, notices, log, resources);
+
+  instance.onSecondStart(() => windows.openMain());
+  app.on('activate', () => windows.openMain());
+  if (!options.hidden) windows.openMain();
+}
+
+function connect(running: App, windows: Windows, notices: Notices, log: Log, resources: string): void {
+  answerWindows({
+    handlers: running.handlers,
+    origin: ORIGIN,
+    kindOf: windows.kindOf,
+    onRefused: (reason, name) => log.warn('window-call-refused', { reason, name }),
+  });
+  running.onEvent((name, payload) => windows.send(name, payload));
+  followQuestions(running, windows, notices, log);
+  const tray = createTray(
+    running,
+    resources,
+    trayActions(running, windows, notices, log, () => tray.refresh()),
+  );
+  // Tray first: while calls drain nobody should start anything new from it.
+  quitInOrder(running, log, () => {
+    tray.close();
+    windows.closeAll();
+  });
+  // Gatehouse lives in the tray when its last window is gone.
+  app.on('window-all-closed', () => {});
+  powerMonitor.on('resume', () => {
+    Promise.resolve(running.handlers.refreshPolicy({})).catch((error: unknown) =>
+      log.warn('refresh-failed', { error: String(error) }),
+    );
+  });
+}
+
+function trayActions(running: App, windows: Windows, notices: Notices, log: Log, refresh: () => void): TrayActions {
+  const { handlers } = running;
+  type Done = Awaited<ReturnType<typeof handlers.pause>>;
+  /** What a click asked for either happens or is said not to have happened; the menu then shows what is true. */
+  const attempt = (asked: Done | Promise<Done>) => {
+    Promise.resolve(asked)
+      .then((done) => {
+        if (!done.ok) notices.show({ title: words.notDone, body: done.message });
+      })
+      .catch((error: unknown) => {
+        log.error('tray-action-failed', { error: String(error) });
+        notices.show({ title: words.notDone, body: words.nextSteps.other });
+      })
+      .finally(refresh);
+  };
+  return {
+    setToolSet: (alias, enabled) => attempt(handlers.setToolSetEnabled({ alias, enabled })),
+    pause: (minutes) => attempt(handlers.pause({ minutes })),
+    resume: () => attempt(handlers.resume({})),
+    showQuestions: () => windows.approval.focus(),
+    open: (page) => windows.openMain(page),
+    quit: () => app.quit(),
+  };
+}
+
+interface PortParts {
+  readonly data: string;
+  readonly root: string;
+  readonly log: Log;
+  readonly preferences: Preferences;
+  readonly notices: Notices;
+  readonly windows: WindowOpener;
+}
+
+function createPorts({ data, root, log, preferences, notices, windows }: PortParts): Ports {
+  const notifier: Notifier = {
+    notify: (notice) => {
+      notices.show(notice);
+    },
+  };
+  // A binding from the environment is code: a packaged app loads its own only.
+  const sqliteBinding = app.isPackaged ? undefined : process.env['GATEHOUSE_SQLITE_BINDING'];
+  return {
+    clock: { now: () => Date.now() },
+    log,
+    paths: { data, resources: join(root, 'resources'), renderer: join(root, 'out', 'renderer') },
+    preferences,
+    notifier,
+    windows,
+    account: userInfo().username,
+    version: app.getVersion(),
+    ...(sqliteBinding ? { sqliteBinding } : {}),
+  };
+}
+
+function appOptions(options: Options, preferences: Preferences): Parameters<typeof createApp>[1] {
+  const kept = preferences.get(PORT_KEY);
+  const port = options.port ?? (typeof kept === 'number' && Number.isInteger(kept) ? kept : DEFAULT_PORT);
+  return options.org === undefined ? { port } : { port, orgJson: readFileSync(options.org, 'utf8') };
+}
+
+/** A port the person chose is kept; "any free one" is for this start only. */
+function rememberPort(options: Options, running: App, preferences: Preferences): void {
+  const { endpoint } = running.status();
+  if (options.port !== 0 && endpoint !== undefined) preferences.set(PORT_KEY, Number(new URL(endpoint).port));
+}
+
+function tellOnce(preferences: Preferences, notices: Notices): void {
+  if (preferences.get(TOLD_KEY) === true) return;
+  preferences.set(TOLD_KEY, true);
+  notices.show(words.stillHere);
+}
+
+/** One line for a terminal, a plain window for a person. */
+function fail(failure: AppFailure, log: Log): void {
+  log.error('start-failed', { code: failure.code, message: failure.message });
+  process.stderr.write(`gatehouse: cannot start (${failure.code}): ${failure.message.replace(/\s+/g, ' ')}\n`);
+  dialog.showErrorBox(words.startFailed, `${failure.message}\n\n${words.nextSteps[failure.code]}`);
+  app.exit(EXIT_FAILED);
+}
