@@ -1,10 +1,70 @@
+import { createHash } from 'node:crypto';
+import serialize from 'canonicalize';
 import type { Json } from './json.ts';
+import { isWellFormed, pointer } from './problems.ts';
 
-/** RFC 8785 (JSON Canonicalization Scheme) text of a JSON value. */
-export declare function canonicalize(value: Json): string;
+/** Deeper values are refused: the recursive serializer would otherwise end in a stack overflow. */
+const maxDepth = 512;
 
-/** Lower-case hex SHA-256 of the RFC 8785 bytes of a raw wire value. */
-export declare function sha256OfJson(value: Json): string;
+/** A value that has no canonical form (not I-JSON, RFC 7493). Thrown by the functions below and by nothing else. */
+export class NotCanonical extends Error {
+  /** RFC 6901 pointer to the offending part. */
+  readonly path: string;
+  readonly found: string;
+  constructor(path: string, found: string) {
+    super(`This value has no canonical form: at "${path}" expected JSON (RFC 7493), found ${found}.`);
+    this.name = 'NotCanonical';
+    this.path = path;
+    this.found = found;
+  }
+}
+
+/** The first part of a value that is not I-JSON, or undefined. Iterative, so that depth itself can be judged. */
+function findNotJson(root: unknown): { path: string; found: string } | undefined {
+  const stack: { value: unknown; path: readonly (string | number)[] }[] = [{ value: root, path: [] }];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { value, path } = next;
+    const refuse = (found: string) => ({ path: pointer(path), found });
+    if (value === null || typeof value === 'boolean') continue;
+    if (typeof value === 'number') {
+      if (!Number.isFinite(value)) return refuse(String(value));
+    } else if (typeof value === 'string') {
+      if (!isWellFormed(value)) return refuse('text with a lone surrogate');
+    } else if (typeof value === 'object') {
+      if (path.length >= maxDepth) return refuse(`more than ${maxDepth} levels`);
+      if (Array.isArray(value)) {
+        // An index loop, because forEach would step over holes and a hole is not JSON.
+        for (let i = 0; i < value.length; i++) stack.push({ value: value[i], path: [...path, i] });
+      } else {
+        const prototype: unknown = Object.getPrototypeOf(value);
+        if (prototype !== null && prototype !== Object.prototype) return refuse('an object that is not plain');
+        for (const [key, child] of Object.entries(value)) {
+          if (!isWellFormed(key)) return refuse('a name with a lone surrogate');
+          stack.push({ value: child, path: [...path, key] });
+        }
+      }
+    } else {
+      return refuse(typeof value);
+    }
+  }
+  return undefined;
+}
+
+/** RFC 8785 (JSON Canonicalization Scheme) text of a JSON value. Throws NotCanonical for what is not I-JSON. */
+export function canonicalize(value: Json): string {
+  const wrong = findNotJson(value);
+  if (wrong !== undefined) throw new NotCanonical(wrong.path, wrong.found);
+  const text = serialize(value);
+  if (text === undefined) throw new NotCanonical('', typeof value);
+  return text;
+}
+
+/** Lower-case hex SHA-256 of the RFC 8785 bytes of a raw wire value. Throws NotCanonical. */
+export function sha256OfJson(value: Json): string {
+  return sha256Hex(canonicalize(value));
+}
 
 /** Lower-case hex SHA-256 of UTF-8 text or bytes. */
-export declare function sha256Hex(value: string | Uint8Array): string;
+export function sha256Hex(value: string | Uint8Array): string {
+  return createHash('sha256').update(value).digest('hex');
+}

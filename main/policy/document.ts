@@ -1,5 +1,7 @@
-import type { Result } from './json.ts';
-
+import { z } from 'zod';
+import type { Json, Problem, Result } from './json.ts';
+import { nearestName, ownRecord, pointer, quote, show, valueAt } from './problems.ts';
+import { parseStrictJson } from './strict-json.ts';
 /** A named slice of tools with its own endpoint, /mcp/<name>. Patterns are "alias.*" or "alias.tool_name". */
 export interface Profile {
   readonly name: string;
@@ -49,5 +51,139 @@ export interface PolicyDocument {
 
 export type DocumentCode = 'not-json' | 'invalid';
 
+const file = 'policy.json';
+
+const line = z.string().refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), 'text on one line');
+const whole = (min: number, max: number, standard: number) =>
+  z
+    .int(`a whole number from ${min} to ${max}`)
+    .min(min, `a whole number from ${min} to ${max}`)
+    .max(max, `a whole number from ${min} to ${max}`)
+    .default(standard);
+const unique = (list: readonly string[]) => new Set(list).size === list.length;
+const oneOf = <const T extends readonly string[]>(...names: T) =>
+  z.enum(names, names.map((name) => `"${name}"`).join(' or '));
+
+const profile = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name of a–z, 0–9 and "-", at most 32 characters'),
+  title: line.min(1, 'text').max(80, 'at most 80 characters'),
+  tools: z
+    .array(z.string().regex(/^[a-z0-9-]{1,24}\.(\*|.+)$/su, '"alias.*" or "alias.tool_name"'))
+    .min(1, 'at least one tool pattern'),
+});
+
+// z.record would lose a user called "__proto__"; this keeps every own name.
+const users = z.custom<Readonly<Record<string, readonly string[]>>>().transform((value, context) => {
+  const input: unknown = value;
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    context.addIssue({ code: 'custom', message: 'an object of user name → list of groups', input });
+    return z.NEVER;
+  }
+  for (const [name, groups] of Object.entries(input)) {
+    if (name === '') context.addIssue({ code: 'custom', message: 'a user name', path: [name], input: name });
+    if (!Array.isArray(groups)) {
+      context.addIssue({ code: 'custom', message: 'a list of group names', path: [name], input: groups });
+      continue;
+    }
+    groups.forEach((group: unknown, i) => {
+      if (typeof group !== 'string' || group === '') {
+        context.addIssue({ code: 'custom', message: 'a group name', path: [name, i], input: group });
+      }
+    });
+  }
+  return ownRecord(Object.entries(input as Record<string, readonly string[]>));
+});
+
+const schema = z.strictObject({
+  schema: z.literal(1, 'the number 1'),
+  organisation: line.min(1, 'the name of the organisation').max(120, 'at most 120 characters'),
+  contact: line.min(1, 'whom staff ask: an e-mail address, a name or a channel').max(200, 'at most 200 characters'),
+  identity: z.strictObject({ users: users.prefault({}) }).prefault({}),
+  profiles: z
+    .array(profile)
+    .refine((list) => unique(list.map((p) => p.name)), 'each profile name once')
+    .default([]),
+  approvals: z
+    .strictObject({
+      timeoutSeconds: whole(5, 600, 60),
+      remember: z
+        .array(oneOf('call', 'session'))
+        .refine(unique, 'each of "call" and "session" at most once')
+        .default(['call', 'session']),
+      message: line.max(300, 'at most 300 characters').default(''),
+    })
+    .prefault({}),
+  apps: z
+    .strictObject({ allowed: z.array(z.string().min(1, 'the name of an app, or "*"')).default(['*']) })
+    .prefault({}),
+  resilience: z.strictObject({ deadlineSeconds: whole(1, 3600, 120) }).prefault({}),
+  guard: z.strictObject({ resultBytes: whole(1024, 1_073_741_824, 10_485_760) }).prefault({}),
+  sync: z.strictObject({ refreshSeconds: whole(10, 86_400, 900), graceSeconds: whole(0, 31_536_000, 0) }).prefault({}),
+  audit: z.strictObject({ payloads: oneOf('full', 'digest').default('full') }).prefault({}),
+});
+
 /** Parses policy.json text; collects every invalid field. */
-export declare function parsePolicyDocument(text: string): Result<PolicyDocument, DocumentCode>;
+export function parsePolicyDocument(text: string): Result<PolicyDocument, DocumentCode> {
+  const json = parseStrictJson(text, file);
+  if (!json.ok) return { ok: false, code: 'not-json', problems: json.problems };
+  const parsed = schema.safeParse(json.value);
+  if (!parsed.success) return { ok: false, code: 'invalid', problems: problemsOf(parsed.error, json.value, schema) };
+  return { ok: true, value: parsed.data };
+}
+
+/** A schema library's issues as problems a person can act on: what was there, and the name probably meant. */
+export function problemsOf(error: z.ZodError, input: Json, root: z.ZodType): Problem[] {
+  return error.issues.flatMap((issue): Problem[] => {
+    if (issue.code === 'unrecognized_keys') {
+      const known = namesAt(root, issue.path);
+      return issue.keys.map((key) => {
+        const near = nearestName(key, known);
+        return {
+          path: pointer([...issue.path, key]),
+          expected: `one of ${known.join(', ')}`,
+          found: `the unknown field ${quote(key)}`,
+          advice: near === undefined ? 'Remove this field.' : `Did you mean "${near}"?`,
+        };
+      });
+    }
+    const value = valueAt(input, issue.path);
+    const missing = value === undefined ? { advice: 'Add this field; it has no default.' } : {};
+    return [{ path: pointer(issue.path), expected: expectation(issue), found: show(value), ...missing }];
+  });
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
+    return kinds[issue.expected] ?? issue.expected;
+  }
+  return issue.message;
+}
+
+/** The field names a schema knows at a path. */
+function namesAt(root: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let schemaHere: unknown = unwrap(root);
+  for (const part of path) {
+    if (schemaHere instanceof z.ZodObject) schemaHere = unwrap(schemaHere.shape[String(part)]);
+    else if (schemaHere instanceof z.ZodArray) schemaHere = unwrap(schemaHere.element);
+    else return [];
+  }
+  return schemaHere instanceof z.ZodObject ? Object.keys(schemaHere.shape) : [];
+}
+
+function unwrap(type: unknown): unknown {
+  let inner = type;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap();
+  }
+  return inner;
+}

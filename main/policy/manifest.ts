@@ -1,4 +1,12 @@
-import type { JsonObject, Result } from './json.ts';
+import { z } from 'zod';
+import { NotCanonical, sha256Hex, sha256OfJson } from './canonical.ts';
+import { problemsOf } from './document.ts';
+import { isJsonObject, type JsonObject, type Problem, type Result } from './json.ts';
+import { hasHiddenCharacters, own, ownRecord, pointer, quote, show } from './problems.ts';
+import { checkServerJson } from './server-json.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+export { compareTools, describeChanges } from './compare.ts';
 
 export type Label = 'untrusted-input' | 'private-data' | 'changes-state';
 
@@ -46,9 +54,6 @@ export interface Manifest {
 
 export type ManifestCode = 'not-json' | 'invalid';
 
-/** Parses manifest.json text; collects every invalid field; recomputes every pin's digest and rejects one that differs. */
-export declare function parseManifest(text: string): Result<Manifest, ManifestCode>;
-
 /** What a server shows for one tool, against what the organisation pinned. */
 export type PinVerdict =
   | { readonly state: 'approved'; readonly pin: Pin }
@@ -71,11 +76,197 @@ export interface FieldChange {
   readonly after?: JsonObject[string];
 }
 
-/** Compares a server's raw tool definitions with its pins, by tool name. A name shown twice is "changed". */
-export declare function compareTools(
-  server: Pick<ManifestServer, 'tools'>,
-  shown: readonly JsonObject[],
-): ReadonlyMap<string, PinVerdict>;
+const file = 'manifest.json';
 
-/** A readable before/after of one definition, one line per changed field, long text as unified lines. */
-export declare function describeChanges(changes: readonly FieldChange[]): string;
+const label = z.enum(
+  ['untrusted-input', 'private-data', 'changes-state'],
+  '"untrusted-input", "private-data" or "changes-state"',
+);
+const plainText = z.string().refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), 'text on one line');
+const argument = z.string().refine((text) => !text.includes('\0'), 'text without a NUL character');
+const object = z.custom<JsonObject>(isJsonObject, 'an object');
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits');
+
+const shells = /^(?:a|ba|c|da|fi|k|mk|tc|z)?sh$|^(?:cmd|command|powershell|powershell_ise|pwsh|wsl|bash|busybox|env|sudo|doas|osascript|cscript|wscript)$/;
+
+/** True when a command would hand its arguments to a shell: then the manifest would not say what is run. */
+function isShell(command: string): boolean {
+  const name = command.split(/[\\/]/).at(-1) ?? '';
+  return shells.test(name.toLowerCase().replace(/\.(?:exe|com|bat|cmd)$/, '')) || /\.(?:bat|cmd|ps1)$/i.test(name);
+}
+
+const stdio = z.strictObject({
+  transport: z.literal('stdio'),
+  command: argument
+    .refine((text) => text.trim() !== '', 'the program to start')
+    .refine((text) => text === text.trim(), 'a program name without spaces around it')
+    .refine((text) => !isShell(text), 'the program itself, not a shell'),
+  args: z.array(argument).default([]),
+  env: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')).default([]),
+  integrity: z
+    .string()
+    .regex(/^(?:sha256|sha384|sha512)-[A-Za-z0-9+/]+={0,2}$/, 'subresource integrity such as "sha512-…"')
+    .exactOptional(),
+});
+
+const http = z.strictObject({
+  transport: z.literal('http'),
+  url: z.string().refine(isSafeUrl, 'an https:// address, or http:// on this computer (127.0.0.1, [::1], localhost)'),
+});
+
+/** https anywhere, http on loopback only; no credentials inside (MCP authorization, "Communication Security"). */
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text) || text !== text.trim()) return false;
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return false;
+  if (url.protocol === 'https:') return true;
+  return url.protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+}
+
+const pin = z.strictObject({
+  sha256,
+  definition: object,
+  labels: z
+    .array(label)
+    .refine((list) => new Set(list).size === list.length, 'each label once')
+    .default([]),
+});
+
+const server = z.strictObject({
+  server: object,
+  alias: z.string().regex(/^[a-z0-9-]{1,24}$/, '1 to 24 of a–z, 0–9 and "-"'),
+  title: plainText.min(1, 'text').max(80, 'at most 80 characters'),
+  owner: plainText.min(1, 'who answers for this server').max(200, 'at most 200 characters'),
+  groups: z.array(plainText.min(1, 'a group name')).default([]),
+  state: z.enum(['active', 'deprecated', 'revoked'], '"active", "deprecated" or "revoked"').default('active'),
+  launch: z.discriminatedUnion('transport', [stdio, http], 'a launch with transport "stdio" or "http"'),
+  auth: z.strictObject({ kind: z.literal('none', '"none"') }).prefault({ kind: 'none' }),
+  instructions: z.strictObject({ sha256, text: z.string() }).exactOptional(),
+  tools: object.default({}),
+});
+
+const manifest = z.strictObject({ schema: z.literal(1, 'the number 1'), servers: z.array(server) });
+
+/** Parses manifest.json text; collects every invalid field; recomputes every pin's digest and rejects one that differs. */
+export function parseManifest(text: string): Result<Manifest, ManifestCode> {
+  const json = parseStrictJson(text, file);
+  if (!json.ok) return { ok: false, code: 'not-json', problems: json.problems };
+  const parsed = manifest.safeParse(json.value);
+  const problems: Problem[] = parsed.success ? [] : problemsOf(parsed.error, json.value, manifest);
+  // The second layer looks at the raw document, so that a wrong field does not hide a wrong pin.
+  const raw = isJsonObject(json.value) ? own(json.value, 'servers') : undefined;
+  const entries: readonly unknown[] = Array.isArray(raw) ? raw : [];
+  const tools = entries.map((entry, i) => checkServer(entry, i, problems));
+  checkAliases(entries, problems);
+  if (!parsed.success || problems.length > 0) return { ok: false, code: 'invalid', problems };
+  const servers = parsed.data.servers.map((entry, i) => ({ ...entry, tools: tools[i] ?? ownRecord<Pin>([]) }));
+  return { ok: true, value: { schema: 1, servers } };
+}
+
+function checkServer(entry: unknown, index: number, problems: Problem[]): Readonly<Record<string, Pin>> {
+  const at = ['servers', index];
+  if (!isJsonObject(entry)) return ownRecord([]);
+  const about = own(entry, 'server');
+  if (isJsonObject(about)) problems.push(...checkServerJson(about, [...at, 'server']));
+  const instructions = own(entry, 'instructions');
+  if (isJsonObject(instructions)) {
+    const text = own(instructions, 'text');
+    const pinned = own(instructions, 'sha256');
+    const actual = typeof text === 'string' ? sha256Hex(text) : undefined;
+    if (actual !== undefined && typeof pinned === 'string' && pinned !== actual) {
+      problems.push(wrongDigest([...at, 'instructions', 'sha256'], actual, pinned));
+    }
+  }
+  const tools = own(entry, 'tools');
+  if (!isJsonObject(tools)) return ownRecord([]);
+  const pins: [string, Pin][] = [];
+  const looks = new Map<string, string>();
+  for (const [name, value] of Object.entries(tools)) {
+    const here = [...at, 'tools', name];
+    const twin = looks.get(name.normalize('NFKC'));
+    if (name === '' || name.length > 128 || hasHiddenCharacters(name)) {
+      problems.push({
+        path: pointer(here),
+        expected: 'a tool name of 1 to 128 visible characters',
+        found: name === '' ? 'an empty name' : quote(name),
+        advice: 'Leave this tool out; a person could not tell what the name says.',
+      });
+    } else if (twin !== undefined) {
+      problems.push({
+        path: pointer(here),
+        expected: 'tool names that look different',
+        found: `${quote(name)}, which looks like ${quote(twin)}`,
+        advice: 'Pin one of the two.',
+      });
+    }
+    looks.set(name.normalize('NFKC'), name);
+    const parsed = pin.safeParse(value);
+    if (!parsed.success) {
+      const found = problemsOf(parsed.error, value, pin);
+      problems.push(...found.map((p) => ({ ...p, path: `${pointer(here)}${p.path}` })));
+    }
+    if (isJsonObject(value)) problems.push(...checkPin(name, value, here));
+    if (parsed.success) pins.push([name, parsed.data]);
+  }
+  return ownRecord(pins);
+}
+
+/** The definition must be the one the digest names, and the tool the name names. */
+function checkPin(name: string, value: JsonObject, at: readonly PropertyKey[]): Problem[] {
+  const definition = own(value, 'definition');
+  const pinned = own(value, 'sha256');
+  if (!isJsonObject(definition)) return [];
+  const problems: Problem[] = [];
+  try {
+    const actual = sha256OfJson(definition);
+    if (typeof pinned === 'string' && pinned !== actual) problems.push(wrongDigest([...at, 'sha256'], actual, pinned));
+  } catch (error) {
+    if (!(error instanceof NotCanonical)) throw error;
+    problems.push({
+      path: `${pointer([...at, 'definition'])}${error.path}`,
+      expected: 'JSON with a canonical form (RFC 8785)',
+      found: error.found,
+    });
+  }
+  const shown = own(definition, 'name');
+  if (shown !== name) {
+    problems.push({
+      path: pointer([...at, 'definition', 'name']),
+      expected: `text ${quote(name)}`,
+      found: show(shown),
+    });
+  }
+  const input = own(definition, 'inputSchema');
+  if (!isJsonObject(input)) {
+    problems.push({ path: pointer([...at, 'definition', 'inputSchema']), expected: 'an object', found: show(input) });
+  }
+  return problems;
+}
+
+function wrongDigest(path: readonly PropertyKey[], actual: string, pinned: string): Problem {
+  return {
+    path: pointer(path),
+    expected: actual,
+    found: pinned,
+    advice: 'What is pinned is not what the digest names. Pin this server again and look at what changed.',
+  };
+}
+
+function checkAliases(entries: readonly unknown[], problems: Problem[]): void {
+  const seen = new Map<string, number>();
+  entries.forEach((entry, i) => {
+    const alias = isJsonObject(entry) ? own(entry, 'alias') : undefined;
+    if (typeof alias !== 'string') return;
+    const first = seen.get(alias);
+    if (first === undefined) {
+      seen.set(alias, i);
+      return;
+    }
+    problems.push({
+      path: pointer(['servers', i, 'alias']),
+      expected: 'an alias no other server has',
+      found: `${quote(alias)}, which /servers/${first} has too`,
+      advice: 'Give one of the two another alias.',
+    });
+  });
+}
