@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../policy/json.ts';
 import type { ManifestServer } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
+import { superviseBackends } from './supervise.ts';
 
 export type BackendState = 'idle' | 'starting' | 'running' | 'backing-off' | 'failed' | 'stopped';
 
@@ -25,11 +26,8 @@ export type BackendReply =
 
 export type BackendFailureCode = 'unavailable' | 'timeout' | 'cancelled' | 'protocol' | 'revoked';
 
-/** The backend did not answer. Not the caller's fault and not a JSON-RPC error of the backend's. */
-export declare class BackendFailure extends Error {
-  readonly code: BackendFailureCode;
-  readonly alias: string;
-}
+// The backend did not answer. Not the caller's fault and not a JSON-RPC error of the backend's.
+export { BackendFailure } from './failure.ts';
 
 export interface RequestOptions {
   readonly signal?: AbortSignal;
@@ -37,6 +35,8 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   /** Raw params of each notifications/progress for this request. Asking for it adds a progressToken for this hop. */
   readonly onProgress?: (params: JsonObject) => void;
+  /** What the caller can fulfil, declared to a modern backend with this request. Default {}: nothing. */
+  readonly clientCapabilities?: JsonObject;
 }
 
 /** One connection to one backend. Ids, progress tokens and cancellation are this hop's own. */
@@ -83,4 +83,7 @@ export interface BackendsOptions {
   readonly idleMs?: number;
 }
 
-export declare function createBackends(options: BackendsOptions): Backends;
+/** Starts nothing by itself: `apply` names the servers, `open` starts them. */
+export function createBackends(options: BackendsOptions): Backends {
+  return superviseBackends(options);
+}

@@ -1,0 +1,113 @@
+import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import https from 'node:https';
+import { WireFailure } from './wire.ts';
+
+const REDIRECTS = 3;
+/** Below the 5 s after which Node servers drop an idle connection, so that a request rarely meets a closing one. */
+const FREE_SOCKET_MS = 4_000;
+const BODY_EXCERPT = 64 * 1024;
+
+/** Keep-alive connections of one backend session. node:http because a call costs about half of what global fetch takes. */
+export class HttpAgents {
+  readonly #http = new http.Agent({ keepAlive: true, timeout: FREE_SOCKET_MS });
+  readonly #https = new https.Agent({ keepAlive: true, timeout: FREE_SOCKET_MS });
+
+  for(url: URL): http.Agent | https.Agent {
+    return url.protocol === 'https:' ? this.#https : this.#http;
+  }
+
+  destroy(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+export interface Exchange {
+  readonly method: 'POST' | 'GET' | 'DELETE';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The URL of a remote server: https, or http to this machine only. Returns why it is refused, or undefined.
+ * (MCP Security Best Practices, §SSRF and §Communication security.)
+ */
+export function refuseUrl(url: URL): string | undefined {
+  const host = url.hostname;
+  const loopback = host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+  if (url.protocol === 'http:' && !loopback)
+    return `its address ${url.origin} is not encrypted; IT must give an https address`;
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return `its address has the unknown scheme "${url.protocol}"`;
+  if (url.username !== '' || url.password !== '') return 'its address contains a user name or password';
+  return undefined;
+}
+
+/** One request; resolves with the response's headers read and its body untouched. Follows 307/308 within the same origin only. */
+export async function exchange(agents: HttpAgents, start: URL, options: Exchange): Promise<IncomingMessage> {
+  let url = start;
+  for (let hops = 0; ; hops += 1) {
+    const response = await once(agents, url, options);
+    const status = response.statusCode ?? 0;
+    if (status < 300 || status > 399) return response;
+    response.destroy();
+    const target = redirectTarget(response.headers.location, url);
+    if (
+      (status !== 307 && status !== 308) ||
+      target === undefined ||
+      target.origin !== start.origin ||
+      hops >= REDIRECTS
+    ) {
+      const where = target?.origin ?? 'nowhere';
+      throw new WireFailure('unavailable', `it redirects (HTTP ${status}) to ${where}, which is not followed`);
+    }
+    url = target;
+  }
+}
+
+function redirectTarget(location: string | undefined, base: URL): URL | undefined {
+  return location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined;
+}
+
+function once(agents: HttpAgents, url: URL, options: Exchange): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers: OutgoingHttpHeaders = { ...options.headers };
+    if (options.body !== undefined) headers['content-length'] = Buffer.byteLength(options.body);
+    const library = url.protocol === 'https:' ? https : http;
+    const request = library.request(
+      url,
+      { method: options.method, headers, agent: agents.for(url), signal: options.signal },
+      resolve,
+    );
+    request.on('error', reject);
+    // The agent's timeout is for idle connections; a slow answer has the request's own deadline.
+    request.on('socket', (socket) => socket.setTimeout(0));
+    request.end(options.body);
+  });
+}
+
+/** Reads a whole body; throws RangeError above `maxBytes`. */
+export async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      response.destroy();
+      throw new RangeError(`a body is longer than ${maxBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** The beginning of a refusal's body, for its message; an unreadable one is empty. */
+export async function readExcerpt(response: IncomingMessage): Promise<string> {
+  try {
+    return (await readBody(response, BODY_EXCERPT)).toString('utf8');
+  } catch {
+    // The refusal itself is what matters; its text is only an explanation.
+    return '';
+  }
+}

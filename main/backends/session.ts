@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { Clock } from '../ports.ts';
+import type { BackendReply, BackendSession, RequestOptions } from './backends.ts';
+import { BackendFailure } from './failure.ts';
+import { parameterHeaders } from './mcp-headers.ts';
+import { type Agreement, type ClientInfo, modernMeta } from './negotiate.ts';
+import type { Rpc } from './rpc.ts';
+import { readToolPages } from './tool-pages.ts';
+
+/** For one page of tools/list; the whole list has ten times this. */
+const LIST_MS = 60_000;
+/** Node's largest timer, about 24 days: a listen stream has no end of its own. */
+const ENDLESS_MS = 2 ** 31 - 1;
+const LISTEN_AGAIN_MS = { first: 1_000, most: 60_000 };
+
+export interface SessionHooks {
+  /** A request began or ended. */
+  onUse(): void;
+  onToolsChanged(): void;
+  /** The owner called `close`. */
+  onClose(): void;
+}
+
+interface ToolList {
+  readonly tools: readonly JsonObject[];
+  readonly at: number;
+}
+
+/** One negotiated connection. */
+export class Session implements BackendSession {
+  readonly alias: string;
+  readonly era: 'legacy' | 'modern';
+  readonly protocolVersion: string;
+  readonly serverInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly instructions?: string;
+  readonly #rpc: Rpc;
+  readonly #clientInfo: ClientInfo;
+  readonly #clock: Clock;
+  readonly #hooks: SessionHooks;
+  readonly #listeners = new Set<(method: string, params: JsonObject) => void>();
+  readonly #listening = new AbortController();
+  #working = 0;
+  #list: ToolList | undefined;
+  #listRead: Promise<readonly JsonObject[]> | undefined;
+  /** Counts tools/list_changed, so that a list read while it came is not kept. */
+  #changes = 0;
+
+  constructor(rpc: Rpc, agreement: Agreement, clientInfo: ClientInfo, clock: Clock, hooks: SessionHooks) {
+    this.#rpc = rpc;
+    this.#clientInfo = clientInfo;
+    this.#clock = clock;
+    this.#hooks = hooks;
+    this.alias = rpc.alias;
+    this.era = agreement.era;
+    this.protocolVersion = agreement.protocolVersion;
+    this.serverInfo = agreement.serverInfo;
+    this.capabilities = agreement.capabilities;
+    if (agreement.instructions !== undefined) this.instructions = agreement.instructions;
+  }
+
+  get busy(): boolean {
+    return this.#working > 0;
+  }
+
+  async request(method: string, params: JsonObject, options: RequestOptions): Promise<BackendReply> {
+    this.#working += 1;
+    this.#hooks.onUse();
+    try {
+      const sent = this.#withMeta(params, options.clientCapabilities ?? {});
+      const headers = this.#headers(method, params);
+      return await this.#rpc.exchange(method, sent, { ...options, ...(headers && { headers }) });
+    } finally {
+      this.#working -= 1;
+      this.#hooks.onUse();
+    }
+  }
+
+  async notify(method: string, params: JsonObject): Promise<void> {
+    this.#hooks.onUse();
+    await this.#rpc.notify(method, this.#withMeta(params, {}));
+  }
+
+  async tools(maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]> {
+    this.#hooks.onUse();
+    if (this.#rpc.failure) throw this.#rpc.failure;
+    if (this.#list && this.#clock.now() - this.#list.at <= maxAgeMs) return this.#list.tools;
+    // Readers share one walk; one that gives up leaves it to the others.
+    this.#listRead ??= this.#readTools().finally(() => {
+      this.#listRead = undefined;
+    });
+    return unlessAborted(this.#listRead, signal, this.alias);
+  }
+
+  onNotification(listener: (method: string, params: JsonObject) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#hooks.onClose();
+    await this.end(
+      new BackendFailure('cancelled', this.alias, `The session with the server "${this.alias}" was closed.`),
+    );
+  }
+
+  /** Closes with the reason that pending and later requests are rejected with. */
+  async end(failure: BackendFailure): Promise<void> {
+    this.#listening.abort();
+    await this.#rpc.close(failure);
+  }
+
+  receive(method: string, params: JsonObject): void {
+    if (method === 'notifications/tools/list_changed') this.#toolsChanged();
+    for (const listener of [...this.#listeners]) listener(method, params);
+  }
+
+  /**
+   * The connection is up: takes up what the server says unasked. A 2026 server says it on a `subscriptions/listen` stream, which is opened if
+   * the server offers any change notification and again when it ends. Best effort: pins are checked on each call anyway.
+   */
+  listen(): void {
+    const filter: Record<string, boolean> = {};
+    for (const [kind, key] of LISTENABLE) {
+      const capability = this.capabilities[kind];
+      if (isJsonObject(capability) && capability.listChanged === true) filter[key] = true;
+    }
+    if (this.era === 'modern' && Object.keys(filter).length > 0) void this.#listenOn(filter);
+  }
+
+  async #listenOn(filter: JsonObject): Promise<void> {
+    const { signal } = this.#listening;
+    for (let fruitless = 0; !signal.aborted && fruitless < 10; fruitless += 1) {
+      const since = this.#clock.now();
+      try {
+        const params = this.#withMeta({ notifications: filter }, {});
+        const reply = await this.#rpc.exchange('subscriptions/listen', params, { timeoutMs: ENDLESS_MS, signal });
+        if (!reply.ok) return;
+      } catch (error) {
+        if (!(error instanceof BackendFailure)) throw error;
+      }
+      if (signal.aborted || this.#rpc.failure) return;
+      // What changed while nobody listened is unknown.
+      this.#list = undefined;
+      if (this.#clock.now() - since > LISTEN_AGAIN_MS.most) fruitless = 0;
+      const wait = Math.min(LISTEN_AGAIN_MS.first * 2 ** fruitless, LISTEN_AGAIN_MS.most);
+      await sleep(wait, undefined, { signal, ref: false }).catch(() => {
+        // Aborted: the loop's condition ends it.
+      });
+    }
+  }
+
+  async #readTools(): Promise<readonly JsonObject[]> {
+    const changes = this.#changes;
+    const deadline = AbortSignal.timeout(LIST_MS * 10);
+    const offersTools = this.capabilities.tools !== undefined;
+    const tools = await readToolPages(this.alias, offersTools, (params) =>
+      this.request('tools/list', params, { timeoutMs: LIST_MS, signal: deadline }),
+    );
+    if (changes === this.#changes) this.#list = { tools, at: this.#clock.now() };
+    return tools;
+  }
+
+  #toolsChanged(): void {
+    this.#changes += 1;
+    this.#list = undefined;
+    // A walk under way may have read old pages; the next reader starts a new one.
+    this.#listRead = undefined;
+    this.#hooks.onToolsChanged();
+  }
+
+  #withMeta(params: JsonObject, capabilities: JsonObject): JsonObject {
+    if (this.era === 'legacy') return params;
+    const own = modernMeta(this.protocolVersion, this.#clientInfo, capabilities);
+    return { ...params, _meta: { ...(isJsonObject(params._meta) ? params._meta : {}), ...own } };
+  }
+
+  #headers(method: string, params: JsonObject): Record<string, string> | undefined {
+    if (this.era !== 'modern' || method !== 'tools/call' || !this.#rpc.wire.answersWithinSend) return undefined;
+    const definition = this.#list?.tools.find((tool) => tool.name === params.name);
+    return parameterHeaders(definition, params.arguments);
+  }
+}
+
+const LISTENABLE = [
+  ['tools', 'toolsListChanged'],
+  ['prompts', 'promptsListChanged'],
+  ['resources', 'resourcesListChanged'],
+] as const;
+
+/** `work`, or a 'cancelled' failure as soon as `signal` aborts; the work itself goes on for others. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, alias: string): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const cancel = () =>
+      reject(new BackendFailure('cancelled', alias, `The request to the server "${alias}" was cancelled.`));
+    if (signal.aborted) cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));
+  });
+}

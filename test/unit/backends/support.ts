@@ -1,0 +1,89 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Backends, BackendsOptions } from '../../../main/backends/backends.ts';
+import { BackendFailure, createBackends } from '../../../main/backends/backends.ts';
+import type { JsonObject } from '../../../main/policy/json.ts';
+import type { Launch, ManifestServer } from '../../../main/policy/manifest.ts';
+import type { Log } from '../../../main/ports.ts';
+
+const FIXTURES = fileURLToPath(new URL('../../fixtures/servers/', import.meta.url));
+
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export function fixture(file: string, args: readonly string[] = [], env: readonly string[] = []): Launch {
+  return { transport: 'stdio', command: process.execPath, args: [path.join(FIXTURES, file), ...args], env };
+}
+
+export function script(code: string): Launch {
+  return { transport: 'stdio', command: process.execPath, args: ['-e', code], env: [] };
+}
+
+export function http(url: string): Launch {
+  return { transport: 'http', url };
+}
+
+export function server(alias: string, launch: Launch, state: ManifestServer['state'] = 'active'): ManifestServer {
+  return {
+    server: {},
+    alias,
+    title: alias,
+    owner: 'tools@example.com',
+    groups: [],
+    state,
+    launch,
+    auth: { kind: 'none' },
+    tools: {},
+  };
+}
+
+export function backendsFor(
+  launches: Readonly<Record<string, Launch>>,
+  options: Partial<BackendsOptions> = {},
+): Backends {
+  const backends = createBackends({
+    clock: { now: () => Date.now() },
+    log: silentLog,
+    clientInfo: { name: 'gatehouse', title: 'Gatehouse', version: '0.0.0' },
+    ...options,
+  });
+  backends.apply(Object.entries(launches).map(([alias, launch]) => server(alias, launch)));
+  return backends;
+}
+
+export const call = (name: string, args: JsonObject = {}): JsonObject => ({ name, arguments: args });
+
+/** The text of a tool result's first content block. */
+export function textOf(reply: { readonly ok: boolean; readonly result?: JsonObject }): string {
+  const content = reply.result?.content;
+  const first = Array.isArray(content) ? content[0] : undefined;
+  return String((first as JsonObject | undefined)?.text);
+}
+
+/** The BackendFailure a promise rejects with. */
+export async function failureOf(work: Promise<unknown>): Promise<BackendFailure> {
+  const outcome = await work.then(
+    () => 'an answer',
+    (error: unknown) => error,
+  );
+  if (outcome instanceof BackendFailure) return outcome;
+  throw new Error(`expected a BackendFailure, found ${String(outcome)}`);
+}
+
+/** Polls until `found` is true; bounded at ten seconds. */
+export async function eventually(found: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await found()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('it did not come about within ten seconds');
+}
+
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: that is the answer.
+    return false;
+  }
+}
