@@ -3,7 +3,7 @@ import type { StatusView } from '../../preload/contract.ts';
 
 export type Sign = 'calm' | 'asking' | 'paused' | 'problem';
 
-/** Which sign a state shows. Without an organisation nothing passes: the gate is barred. */
+/** Which sign a state shows. A computer that has not joined an organisation yet has nothing wrong with it. */
 export function signOf(state: StatusView['state']): Sign {
   switch (state) {
     case 'calm':
@@ -12,7 +12,7 @@ export function signOf(state: StatusView['state']): Sign {
     case 'problem':
       return state;
     case 'not-enrolled':
-      return 'problem';
+      return 'calm';
     default: {
       const unknown: never = state;
       return unknown;
