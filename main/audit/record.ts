@@ -121,6 +121,7 @@ export interface CallStory {
   readonly refusal?: RefusalCode;
   readonly message?: string;
   readonly durationMs?: number;
+  /** Only in the story of one call: results can be large, lists leave them out. */
   readonly result?: string;
   readonly approval?: ApprovalAnswer;
   readonly hash: string;
@@ -141,8 +142,14 @@ export interface CallFilter {
   readonly limit?: number | undefined;
 }
 
+/**
+ * `rows` counts the good rows (before the bad one). `head` is the last row's hash: with `rows` it is the checkpoint to
+ * compare with one noted earlier, because rows cut from the end leave a valid shorter chain. `clockSteps` counts rows
+ * older than the one before them (a corrected clock). `seq` names the first bad row; 0 when every row is intact and
+ * something else in the file is not, or when the file cannot be read at all.
+ */
 export type VerifyResult =
-  | { readonly ok: true; readonly rows: number; readonly head: string }
+  | { readonly ok: true; readonly rows: number; readonly head: string; readonly clockSteps?: number }
   | { readonly ok: false; readonly rows: number; readonly seq: number; readonly problem: string };
 
 /** Only the gateway and app hold one of these. Throws AuditUnavailable when the row did not reach the database. */
@@ -153,10 +160,11 @@ export interface AuditWriter {
 export interface AuditReader {
   calls(filter: CallFilter): readonly CallStory[];
   call(callId: string): { readonly story: CallStory; readonly rows: readonly AuditRow[] } | undefined;
-  /** Calls per hour since `since`: allowed (begun) and refused. */
+  /** Calls per hour since `since`: allowed (begun) and refused. `hour` is its start, ms since the epoch (UTC); hours without calls are left out. */
   hourly(since: number): readonly { readonly hour: number; readonly allowed: number; readonly refused: number }[];
   totals(since: number): { readonly allowed: number; readonly refused: number };
   /** Calls begun or refused per app name since `since`. */
   countByApp(since: number): ReadonlyMap<string, number>;
+  /** Follows the whole chain in the file and compares its end with what this run wrote. Takes seconds per million rows. */
   verify(): VerifyResult;
 }

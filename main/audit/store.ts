@@ -1,24 +1,150 @@
-import type { Clock } from '../ports.ts';
-import type { AuditReader, AuditRow, AuditWriter } from './record.ts';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type Database from 'better-sqlite3';
+import type { Clock, Log } from '../ports.ts';
+import { genesis } from './chain.ts';
+import { errorCode, explainDiskError, openDatabase } from './database.ts';
+import { inspectRecord } from './inspect.ts';
+import { Listeners } from './listeners.ts';
+import { acquireWriterLock } from './lock.ts';
+import { migrate } from './migrations/migrate.ts';
+import { createReader } from './query.ts';
+import type { AuditReader, AuditRow, AuditWriter, VerifyResult } from './record.ts';
+import { readChainId, readOpenCalls } from './stored-rows.ts';
+import { verifyAuditFile } from './verify.ts';
+import { createWriter } from './writer.ts';
 
-/** The record could not be written. The call it was for must not happen. */
-export declare class AuditUnavailable extends Error {}
+export { AuditUnavailable } from './writer.ts';
 
 export type AuditOpenCode = 'newer-database' | 'not-a-database' | 'broken-chain' | 'unwritable' | 'in-use';
 
 export interface AuditStore {
   readonly reader: AuditReader;
   readonly writer: AuditWriter;
-  /** Called after each row is committed, in order. Returns an unsubscribe. */
+  /** Called after each row is committed, in order. Returns an unsubscribe. A listener that throws is logged and passed over. */
   onAppend(listener: (row: AuditRow) => void): () => void;
   close(): void;
 }
 
-/** Opens or creates `file` (WAL), migrates, closes calls a crash left open as "interrupted". Never writes a newer or broken database. */
-export declare function openAudit(options: {
+export interface AuditOptions {
   readonly file: string;
   readonly clock: Clock;
   readonly nativeBinding?: string;
-}):
-  | { readonly ok: true; readonly value: AuditStore }
-  | { readonly ok: false; readonly code: AuditOpenCode; readonly message: string };
+  readonly log?: Log;
+  /**
+   * What an acknowledged row survives. "process" (default): the process being killed at any moment; a power loss may cost
+   * the last moments, never the chain's integrity. "power": a power loss too, for one fsync per row.
+   */
+  readonly durability?: 'process' | 'power';
+}
+
+type Refusal = { readonly ok: false; readonly code: AuditOpenCode; readonly message: string };
+
+/** Opens or creates `file` (WAL), migrates, closes calls a crash left open as "interrupted". Never writes a newer or broken database. */
+export function openAudit(options: AuditOptions): { readonly ok: true; readonly value: AuditStore } | Refusal {
+  const { file, nativeBinding } = options;
+  const refuse = (error: unknown): Refusal => {
+    if (!isSystemError(error)) throw error;
+    const message =
+      `The record of calls cannot be written at ${file}: ${explainDiskError(error)}. ` +
+      'Gatehouse makes no call without recording it. Make the folder writable for this account and start again.';
+    return { ok: false, code: 'unwritable', message };
+  };
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    return refuse(error);
+  }
+  const lock = acquireWriterLock(file, nativeBinding);
+  if (!lock.ok) return lock;
+  let db: Database.Database | undefined;
+  try {
+    const inspection = inspectRecord(file, nativeBinding);
+    if (!inspection.ok) {
+      lock.value.release();
+      return inspection;
+    }
+    makePrivate(file);
+    db = openDatabase(file, { nativeBinding });
+    prepareDatabase(db, options.durability ?? 'process');
+    return { ok: true, value: createStore(db, options, () => lock.value.release()) };
+  } catch (error) {
+    db?.close();
+    lock.value.release();
+    return refuse(error);
+  }
+}
+
+/** SQLite gives its -wal and -shm files the permissions of the database. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+}
+
+function prepareDatabase(db: Database.Database, durability: 'process' | 'power'): void {
+  db.pragma('journal_mode = WAL');
+  // With a write-ahead log a commit is in the system's hands before it is acknowledged: it outlives the process. Only
+  // FULL also waits for the disk.
+  db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`);
+  db.pragma('trusted_schema = OFF');
+  migrate(db);
+  if (readChainId(db) === undefined) {
+    db.prepare('INSERT INTO chain (one, id) VALUES (1, ?)').run(randomBytes(32).toString('hex'));
+  }
+  // Puts the format number into the file itself, where an older Gatehouse looks before it opens anything.
+  db.pragma('wal_checkpoint(TRUNCATE)');
+}
+
+function createStore(db: Database.Database, options: AuditOptions, release: () => void): AuditStore {
+  const { file, clock, nativeBinding, log } = options;
+  const start = genesis(readChainId(db) ?? '');
+  const listeners = new Listeners<AuditRow>((error) => log?.error('audit-listener-failed', { error: String(error) }));
+  const writer = createWriter(db, clock, start, (row) => listeners.announce(row));
+  closeInterrupted(db, writer);
+  let closed = false;
+  return {
+    writer,
+    reader: {
+      ...createReader(db),
+      verify: () =>
+        compareWithHead(verifyAuditFile(file, nativeBinding === undefined ? {} : { nativeBinding }), writer.head()),
+    },
+    onAppend: (listener) => listeners.add(listener),
+    close() {
+      if (closed) return;
+      closed = true;
+      writer.close();
+      db.close();
+      release();
+    },
+  };
+}
+
+/** What became of these calls is unknown; how long they ran is known only up to the last row before the end. */
+function closeInterrupted(db: Database.Database, writer: AuditWriter): void {
+  const lastAt = db.prepare<[], { at: number }>('SELECT at FROM rows ORDER BY seq DESC LIMIT 1').get()?.at ?? 0;
+  for (const { callId, at } of readOpenCalls(db)) {
+    writer.append({
+      kind: 'call.end',
+      callId,
+      outcome: 'interrupted',
+      durationMs: Math.max(0, lastAt - at),
+      message: 'Gatehouse stopped while this call was running. Whether it took effect is unknown.',
+    });
+  }
+}
+
+/** The running writer knows where the chain ends: here a cut tail or a swapped file does show. */
+function compareWithHead(result: VerifyResult, head: { readonly seq: number; readonly hash: string }): VerifyResult {
+  if (!result.ok || (result.rows === head.seq && result.head === head.hash)) return result;
+  const problem =
+    result.rows < head.seq
+      ? `Rows ${result.rows + 1} to ${head.seq} are missing from the end of the file.`
+      : 'The file is not the one being written: it was replaced.';
+  return { ok: false, rows: result.rows, seq: Math.min(result.rows, head.seq) + 1, problem };
+}
+
+function isSystemError(error: unknown): boolean {
+  return /^(SQLITE_|E[A-Z]+$)/.test(errorCode(error) ?? '');
+}

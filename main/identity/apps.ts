@@ -1,4 +1,7 @@
-import type { Clock, Preferences } from '../ports.ts';
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { Clock, Log, Preferences } from '../ports.ts';
+import { nameKey, parseAppName } from './app-name.ts';
+import { parseStoredApps, type StoredApp } from './stored-apps.ts';
 
 /** An AI app that was given a token. The token itself is never stored, only its SHA-256. */
 export interface AppRecord {
@@ -11,6 +14,8 @@ export interface AppRecord {
 }
 
 export interface Apps {
+  /** What was wrong with the stored list at start, as a sentence for the person; the list then starts empty. */
+  readonly problem?: string;
   list(): readonly AppRecord[];
   /** A new token for this name; a name already known gets a new token and its old one ends at once. */
   issue(
@@ -20,7 +25,7 @@ export interface Apps {
     | { readonly ok: false; readonly code: 'invalid-name'; readonly message: string };
   /** False when there is no such app. */
   revoke(id: string): boolean;
-  /** Undo of the last revocation of `id` within this run. */
+  /** Undo of the last revocation of `id` within this run. False when there was none, or its name was given out again since. */
   restore(id: string): boolean;
   /** Constant-time look-up by token. */
   identify(token: string): AppRecord | undefined;
@@ -31,4 +36,145 @@ export interface Apps {
   flush(): void;
 }
 
-export declare function createApps(options: { readonly preferences: Preferences; readonly clock: Clock }): Apps;
+const prefix = 'gth_';
+/** 256 bits in base64url. */
+const tokenShape = /^gth_[A-Za-z0-9_-]{43}$/;
+const hintLength = 8;
+const flushDelay = 30_000;
+
+export function createApps(options: {
+  readonly preferences: Preferences;
+  readonly clock: Clock;
+  readonly log?: Log;
+}): Apps {
+  const { preferences, clock, log } = options;
+  const stored = preferences.get('apps');
+  const loaded = parseStoredApps(stored);
+  if (!loaded.ok) {
+    // The next issue() overwrites "apps": what stood there is kept for whoever has to find out why.
+    preferences.set('appsBroken', stored);
+    log?.error('apps-unreadable', { problem: loaded.problem });
+  }
+  let apps: readonly StoredApp[] = loaded.ok ? loaded.apps : [];
+  let byHash = indexByHash(apps);
+  const revoked = new Map<string, StoredApp>();
+  const listeners = new Set<() => void>();
+  let pending: ReturnType<typeof setTimeout> | undefined;
+
+  /** Disk first: a list that could not be stored is not in force either, and the caller hears of it. */
+  function replace(next: readonly StoredApp[]): void {
+    preferences.set(
+      'apps',
+      next.map((app) => ({ ...app })),
+    );
+    clearTimeout(pending);
+    pending = undefined;
+    apps = next;
+    byHash = indexByHash(apps);
+    for (const listener of [...listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        log?.error('apps-listener-failed', { error: String(error) });
+      }
+    }
+  }
+
+  function flush(): void {
+    if (pending === undefined) return;
+    clearTimeout(pending);
+    pending = undefined;
+    try {
+      preferences.set(
+        'apps',
+        apps.map((app) => ({ ...app })),
+      );
+    } catch (error) {
+      // Only times of last use are lost by it; the next change writes them again.
+      log?.warn('apps-not-stored', { error: String(error) });
+    }
+  }
+
+  return {
+    ...(loaded.ok ? {} : { problem: loaded.problem }),
+
+    list: () => apps.map(publicRecord),
+
+    issue(given) {
+      const name = parseAppName(given);
+      if (!name.ok) return { ok: false, code: 'invalid-name', message: name.message };
+      const token = prefix + randomBytes(32).toString('base64url');
+      const known = apps.find((app) => nameKey(app.name) === nameKey(name.value));
+      const app: StoredApp = {
+        id: known?.id ?? randomUUID(),
+        name: name.value,
+        issuedAt: clock.now(),
+        hint: `${token.slice(0, hintLength)}…`,
+        tokenSha256: hashToken(token).toString('hex'),
+      };
+      replace(known === undefined ? [...apps, app] : apps.map((other) => (other === known ? app : other)));
+      return { ok: true, app: publicRecord(app), token };
+    },
+
+    revoke(id) {
+      const app = apps.find((candidate) => candidate.id === id);
+      if (app === undefined) return false;
+      replace(apps.filter((other) => other !== app));
+      revoked.set(id, app);
+      return true;
+    },
+
+    restore(id) {
+      const app = revoked.get(id);
+      if (app === undefined || apps.some((other) => nameKey(other.name) === nameKey(app.name))) return false;
+      replace([...apps, app]);
+      revoked.delete(id);
+      return true;
+    },
+
+    identify(token) {
+      // Longer or odd text is not hashed: nobody was given such a token, and its length is the caller's to choose.
+      if (!tokenShape.test(token)) return undefined;
+      const hash = hashToken(token);
+      const found = byHash.get(hash.toString('hex'));
+      if (found === undefined || !timingSafeEqual(found.hash, hash)) return undefined;
+      return publicRecord(found.app);
+    },
+
+    touch(id) {
+      const now = clock.now();
+      if (!apps.some((app) => app.id === id)) return;
+      apps = apps.map((app) => (app.id === id ? { ...app, lastUsedAt: now } : app));
+      byHash = indexByHash(apps);
+      if (pending === undefined) {
+        pending = setTimeout(flush, flushDelay);
+        pending.unref();
+      }
+    },
+
+    onChange(listener) {
+      const own = () => listener();
+      listeners.add(own);
+      return () => listeners.delete(own);
+    },
+
+    flush,
+  };
+}
+
+/**
+ * Looking up by SHA-256 leaks nothing about a token: whoever can choose the hash of a guess so that it is "near" a stored
+ * one could as well find the token itself. The final comparison takes the same time for every candidate.
+ */
+function indexByHash(apps: readonly StoredApp[]): ReadonlyMap<string, { app: StoredApp; hash: Buffer }> {
+  return new Map(apps.map((app) => [app.tokenSha256, { app, hash: Buffer.from(app.tokenSha256, 'hex') }]));
+}
+
+function hashToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+function publicRecord(app: StoredApp): AppRecord {
+  const { tokenSha256: _, ...record } = app;
+  return Object.freeze(record);
+}

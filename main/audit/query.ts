@@ -1,0 +1,174 @@
+import type Database from 'better-sqlite3';
+import type { AuditEvent, AuditReader, AuditRow, CallFilter, CallStory } from './record.ts';
+import { isCallStart, type StoryParts, tellStory } from './story.ts';
+
+type Value = string | number;
+
+const rowColumns = 'r.seq, r.at, r.kind, r.call_id AS callId, r.body, r.prev, r.hash';
+const startKinds = "r.kind IN ('call.begin', 'call.refused')";
+const hour = 3_600_000;
+
+/** Reads the record through the writer's own connection; a page costs two queries, whatever its length. */
+export function createReader(db: Database.Database): Omit<AuditReader, 'verify'> {
+  // LIKE folds ASCII only, which is fast and right for ASCII needles; other text is compared here.
+  db.function('holds_text', { deterministic: true }, (text: unknown, needle: unknown) =>
+    typeof text === 'string' && typeof needle === 'string' && text.toLowerCase().includes(needle) ? 1 : 0,
+  );
+  const timeBounds = {
+    since: db.prepare<[number], { seq: number | null }>(
+      `SELECT min(seq) AS seq FROM rows r INDEXED BY calls_by_time WHERE ${startKinds} AND at >= ?`,
+    ),
+    until: db.prepare<[number], { seq: number | null }>(
+      `SELECT max(seq) AS seq FROM rows r INDEXED BY calls_by_time WHERE ${startKinds} AND at <= ?`,
+    ),
+  };
+  const partsOf = db.prepare<[string, string], AuditRow & { beginSeq: number | null }>(
+    `SELECT seq, at, kind, call_id AS callId, json_remove(body, '$.result') AS body, prev, hash, begin_seq AS beginSeq
+       FROM rows WHERE kind = 'call.end' AND begin_seq IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT seq, at, kind, call_id, body, prev, hash, NULL
+       FROM rows WHERE call_id IN (SELECT value FROM json_each(?)) AND call_id IS NOT NULL
+         AND kind <> 'call.end' AND kind = 'approval.answered'`,
+  );
+  const rowsOfCall = db.prepare<[string], AuditRow>(
+    `SELECT ${rowColumns} FROM rows r WHERE r.call_id = ? AND r.kind <> 'call.end' ORDER BY r.seq`,
+  );
+  const endOf = db.prepare<[number], AuditRow>(
+    `SELECT ${rowColumns} FROM rows r WHERE r.kind = 'call.end' AND r.begin_seq = ?`,
+  );
+  const countSince = db.prepare<[number], { kind: string; n: number }>(
+    `SELECT kind, count(*) AS n FROM rows r INDEXED BY calls_by_time WHERE ${startKinds} AND at >= ? GROUP BY kind`,
+  );
+  const countHours = db.prepare<[number], { hour: number; allowed: number; refused: number }>(
+    `SELECT at / ${hour} * ${hour} AS hour, sum(kind = 'call.begin') AS allowed, sum(kind = 'call.refused') AS refused
+       FROM rows r INDEXED BY calls_by_time WHERE ${startKinds} AND at >= ? GROUP BY 1 ORDER BY 1`,
+  );
+  const countApps = db.prepare<[number], { app: string; n: number }>(
+    `SELECT app, count(*) AS n FROM rows r INDEXED BY calls_by_time WHERE ${startKinds} AND at >= ? GROUP BY app`,
+  );
+
+  /** The seq range that time bounds leave; undefined when nothing lies in it. */
+  function seqRange(filter: CallFilter): { low: number; high: number } | undefined {
+    let low = 1;
+    let high = filter.beforeSeq === undefined ? Number.MAX_SAFE_INTEGER : filter.beforeSeq - 1;
+    // Without these a page at the edge of a time range would walk all rows beyond it to find that none fits.
+    if (filter.since !== undefined) low = timeBounds.since.get(filter.since)?.seq ?? Number.MAX_SAFE_INTEGER;
+    if (filter.until !== undefined) high = Math.min(high, timeBounds.until.get(filter.until)?.seq ?? 0);
+    return low <= high ? { low, high } : undefined;
+  }
+
+  return {
+    calls(filter) {
+      const range = seqRange(filter);
+      if (range === undefined) return [];
+      const { sql, values } = selectStarts(filter, range);
+      const starts = db.prepare<Value[], AuditRow>(sql).all(...values);
+      if (starts.length === 0) return [];
+      const seqs = JSON.stringify(starts.map((row) => row.seq));
+      const callIds = JSON.stringify(starts.map((row) => row.callId));
+      const ends = new Map<number, AuditEvent>();
+      const answers = new Map<string, AuditEvent>();
+      for (const row of partsOf.all(seqs, callIds)) {
+        if (row.beginSeq !== null) ends.set(row.beginSeq, eventOf(row));
+        else if (row.callId !== null) answers.set(row.callId, eventOf(row));
+      }
+      return starts.map((start) => story(start, { end: ends.get(start.seq), answer: answers.get(start.callId ?? '') }));
+    },
+
+    call(callId) {
+      const rows = rowsOfCall.all(callId);
+      const start = rows.find((row) => isCallStart(row.kind));
+      if (start === undefined) return undefined;
+      const end = endOf.get(start.seq);
+      const answer = rows.findLast((row) => row.kind === 'approval.answered');
+      const all = end === undefined ? rows : [...rows, end].sort((a, b) => a.seq - b.seq);
+      return { story: story(start, { end: end && eventOf(end), answer: answer && eventOf(answer) }), rows: all };
+    },
+
+    hourly: (since) => countHours.all(since),
+
+    totals(since) {
+      const counts = new Map(countSince.all(since).map(({ kind, n }) => [kind, n]));
+      return { allowed: counts.get('call.begin') ?? 0, refused: counts.get('call.refused') ?? 0 };
+    },
+
+    countByApp: (since) => new Map(countApps.all(since).map(({ app, n }) => [app, n])),
+  };
+}
+
+function selectStarts(filter: CallFilter, range: { low: number; high: number }): { sql: string; values: Value[] } {
+  const terms = [startKinds, 'r.seq BETWEEN ? AND ?'];
+  const values: Value[] = [range.low, range.high];
+  const where = (term: string, ...bound: Value[]): void => {
+    terms.push(term);
+    values.push(...bound);
+  };
+  let from = 'rows r';
+  let order = 'r.seq';
+  if (filter.app !== undefined) where('r.app = ?', filter.app);
+  if (filter.alias !== undefined) where('r.alias = ?', filter.alias);
+  if (filter.tool !== undefined) where('r.tool = ?', filter.tool);
+  if (filter.since !== undefined) where('r.at >= ?', filter.since);
+  if (filter.until !== undefined) where('r.at <= ?', filter.until);
+  const end = "rows e WHERE e.kind = 'call.end' AND e.begin_seq = r.seq";
+  switch (filter.outcome) {
+    case undefined:
+      break;
+    case 'refused':
+      where("r.kind = 'call.refused'");
+      break;
+    case 'ok':
+      where(`r.kind = 'call.begin' AND EXISTS (SELECT 1 FROM ${end} AND e.succeeded = 1)`);
+      break;
+    case 'running':
+      where(`r.kind = 'call.begin' AND NOT EXISTS (SELECT 1 FROM ${end})`);
+      break;
+    case 'failed':
+      // From the few that failed to their beginnings, not the other way.
+      from = 'rows e INDEXED BY calls_failed CROSS JOIN rows r ON r.seq = e.begin_seq';
+      where("e.kind = 'call.end' AND e.succeeded = 0 AND e.begin_seq BETWEEN ? AND ?", range.low, range.high);
+      order = 'e.begin_seq';
+      break;
+    default:
+      filter.outcome satisfies never;
+  }
+  const text = filter.text?.trim() ?? '';
+  if (text !== '') {
+    if (isAscii(text)) {
+      const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+      const like = ["r.tool LIKE ? ESCAPE '\\'", "r.app LIKE ? ESCAPE '\\'", "r.arguments LIKE ? ESCAPE '\\'"];
+      where(`(${like.join(' OR ')})`, pattern, pattern, pattern);
+    } else {
+      const needle = text.toLowerCase();
+      where('(holds_text(r.tool, ?) OR holds_text(r.app, ?) OR holds_text(r.arguments, ?))', needle, needle, needle);
+    }
+  }
+  const limit = Math.min(500, Math.max(1, Math.floor(filter.limit ?? 100)));
+  values.push(limit);
+  return {
+    sql: `SELECT ${rowColumns} FROM ${from} WHERE ${terms.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
+    values,
+  };
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
+}
+
+function story(start: AuditRow, parts: StoryParts): CallStory {
+  return tellStory(start, eventOf(start), parts);
+}
+
+/** Rows were written by this store and are covered by the chain; one that is not even JSON was changed on the disk. */
+function eventOf(row: AuditRow): AuditEvent {
+  try {
+    return JSON.parse(row.body) as AuditEvent;
+  } catch (cause) {
+    throw new Error(
+      `Row ${row.seq} of the record cannot be read: it was changed outside Gatehouse. Verify the record.`,
+      {
+        cause,
+      },
+    );
+  }
+}

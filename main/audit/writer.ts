@@ -1,0 +1,80 @@
+import type Database from 'better-sqlite3';
+import type { Clock } from '../ports.ts';
+import { bodyOf } from './body.ts';
+import { type ChainPoint, hashRow } from './chain.ts';
+import { explainDiskError } from './database.ts';
+import { OpenCalls } from './open-calls.ts';
+import type { AuditEvent, AuditRow, AuditWriter } from './record.ts';
+import { readHead, readOpenCalls } from './stored-rows.ts';
+
+/** The record could not be written. The call it was for must not happen. */
+export class AuditUnavailable extends Error {
+  constructor(why: string, cause?: unknown) {
+    super(`The record of calls could not be written: ${why}. Nothing is called without being recorded.`, { cause });
+    this.name = 'AuditUnavailable';
+  }
+}
+
+export interface ChainWriter extends AuditWriter {
+  /** The last committed row. */
+  head(): ChainPoint;
+  close(): void;
+}
+
+/** Appends to the chain. The head is kept in memory; the database itself refuses a row that does not follow its last one. */
+export function createWriter(
+  db: Database.Database,
+  clock: Clock,
+  start: ChainPoint,
+  committed: (row: AuditRow) => void,
+): ChainWriter {
+  const insert = db.prepare<[number, number, string, string | null, string, string, string, number | null]>(
+    'INSERT INTO rows (seq, at, kind, call_id, body, prev, hash, begin_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  let head = readHead(db, start);
+  let open = new OpenCalls(readOpenCalls(db));
+  let doubtful = false;
+  let closed = false;
+
+  function write(event: AuditEvent): AuditRow {
+    if (doubtful) {
+      head = readHead(db, start);
+      open = new OpenCalls(readOpenCalls(db));
+      doubtful = false;
+    }
+    const content = {
+      seq: head.seq + 1,
+      at: Math.floor(clock.now()),
+      kind: event.kind,
+      callId: 'callId' in event ? event.callId : null,
+      body: bodyOf(event),
+      prev: head.hash,
+    };
+    const row: AuditRow = { ...content, hash: hashRow(content) };
+    const beginSeq = open.beginSeqFor(event);
+    insert.run(row.seq, row.at, row.kind, row.callId, row.body, row.prev, row.hash, beginSeq);
+    head = { seq: row.seq, hash: row.hash };
+    open.note(event, row.seq);
+    return row;
+  }
+
+  return {
+    append(event) {
+      if (closed) throw new AuditUnavailable('it is closed');
+      let row: AuditRow;
+      try {
+        row = write(event);
+      } catch (error) {
+        // Whether the row reached the disk is for the disk to say: the head is read again before the next row.
+        doubtful = true;
+        throw new AuditUnavailable(explainDiskError(error), error);
+      }
+      committed(row);
+      return row;
+    },
+    head: () => head,
+    close() {
+      closed = true;
+    },
+  };
+}
