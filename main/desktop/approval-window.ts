@@ -44,6 +44,8 @@ export function createApprovalWindow(parts: WindowParts & { readonly onClosedByP
     });
     created.setAlwaysOnTop(true, 'pop-up-menu');
     if (process.platform === 'darwin') created.setVisibleOnAllWorkspaces(true, { visibleOnFullScreen: true });
+    // Its own name in the list of windows, whatever the page is called.
+    created.on('page-title-updated', (event) => event.preventDefault());
     followTheme(created);
     keepInSight(created);
     const guard = guardAgainstHaste(created);

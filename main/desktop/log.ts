@@ -5,8 +5,8 @@ import type { Log } from '../ports.ts';
 
 const LARGEST = 5 * 1024 * 1024;
 
-/** Diagnostics as JSON lines in `<data>/log/gatehouse.log` (mode 0600), one older file kept; also on stderr when asked. */
-export function createFileLog(data: string, alsoStderr: boolean): Log {
+/** Diagnostics as JSON lines in `<data>/log/gatehouse.log` (mode 0600), one older file kept; trouble also on stderr when asked. */
+export function createFileLog(data: string, troubleOnStderr: boolean): Log {
   const folder = join(data, 'log');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'gatehouse.log');
@@ -16,7 +16,7 @@ export function createFileLog(data: string, alsoStderr: boolean): Log {
   // Synchronous: the last line before an end is the one that is needed.
   const streams = [
     { stream: pino.destination({ dest: file, mode: 0o600, sync: true }) },
-    ...(alsoStderr ? [{ stream: process.stderr }] : []),
+    ...(troubleOnStderr ? [{ level: 'warn' as const, stream: process.stderr }] : []),
   ];
   const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.multistream(streams));
   const write =

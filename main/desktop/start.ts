@@ -7,6 +7,7 @@ import { answerWindows } from '../ipc/electron.ts';
 import type { Log, Notifier, Ports, Preferences, WindowOpener } from '../ports.ts';
 import { followQuestions } from './asking.ts';
 import { ORIGIN } from './assets.ts';
+import { pageOfLink } from './link.ts';
 import { lockPages, openSession, registerScheme } from './lockdown.ts';
 import { createFileLog } from './log.ts';
 import { setApplicationMenu } from './menu.ts';
@@ -28,7 +29,8 @@ const EXIT_FAILED = 1;
 /** What a second start of Gatehouse asks of the first. */
 export interface Instance {
   readonly data: string;
-  onSecondStart(listener: (options: Options) => void): void;
+  /** Another start: it wants the window, on the page of its link if it has one. Also links that macOS hands over. */
+  onOpen(listener: (link: string | undefined) => void): void;
 }
 
 /** Before "ready": name, folders, sandbox, scheme, and the one-instance lock (one per data folder). */
@@ -42,14 +44,25 @@ export function claimInstance(options: Options): Instance | undefined {
   // As root Chromium has no sandbox to enable and would end at once; whoever gave --no-sandbox knows.
   if (!(process.getuid?.() === 0 && app.commandLine.hasSwitch('no-sandbox'))) app.enableSandbox();
   registerScheme();
-  if (!app.requestSingleInstanceLock({ argv: process.argv.slice(1), cwd: process.cwd() })) return undefined;
+  if (!app.requestSingleInstanceLock()) return undefined;
+  // macOS may hand over a link before anyone listens for it.
+  let early: string | undefined;
+  let open = (link: string | undefined) => {
+    early = link;
+  };
+  app.on('open-url', (event, link) => {
+    event.preventDefault();
+    open(link);
+  });
+  app.on('second-instance', (_event, argv, cwd) => {
+    const read = readOptions(argv.slice(1), cwd);
+    open(read.ok ? read.value.link : undefined);
+  });
   return {
     data,
-    onSecondStart(listener) {
-      app.on('second-instance', (_event, argv, cwd) => {
-        const read = readOptions(argv.slice(1), cwd);
-        listener(read.ok ? read.value : { hidden: false });
-      });
+    onOpen(listener) {
+      open = listener;
+      if (early !== undefined) listener(early);
     },
   };
 }
@@ -81,9 +94,9 @@ export async function start(options: Options, instance: Instance): Promise<void>
   rememberPort(options, running, preferences);
   connect(running, windows, notices, log, resources);
 
-  instance.onSecondStart(() => windows.openMain());
+  if (!options.hidden || options.link) windows.openMain(options.link && pageOfLink(options.link));
+  instance.onOpen((link) => windows.openMain(link && pageOfLink(link)));
   app.on('activate', () => windows.openMain());
-  if (!options.hidden) windows.openMain();
 }
 
 function connect(running: App, windows: Windows, notices: Notices, log: Log, resources: string): void {
@@ -155,7 +168,7 @@ function createPorts({ data, root, log, preferences, notices, windows }: PortPar
     },
   };
   // A binding from the environment is code: a packaged app loads its own only.
-  const sqliteBinding = app.isPackaged ? undefined : process.env['GATEHOUSE_SQLITE_BINDING'];
+  const sqliteBinding = app.isPackaged ? undefined : process.env.GATEHOUSE_SQLITE_BINDING;
   return {
     clock: { now: () => Date.now() },
     log,

@@ -16,7 +16,7 @@ export interface TrayHandle {
 /** Where staff live: the sign says how things are, the menu what can be done. */
 export function createTray(app: App, resources: string, actions: TrayActions): TrayHandle {
   const image = () => {
-    const dark = barIsDark(process.platform, process.env['XDG_CURRENT_DESKTOP'] ?? '', darkBar());
+    const dark = barIsDark(process.platform, process.env.XDG_CURRENT_DESKTOP ?? '', darkBar());
     return trayIconFile(resources, signOf(app.status().state), { platform: process.platform, dark });
   };
   let shownIcon = image();
