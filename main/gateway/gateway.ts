@@ -6,6 +6,7 @@ import type { Apps } from '../identity/apps.ts';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import type { FieldChange } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
+import { LoopbackGateway } from './loopback-gateway.ts';
 
 /** What is in force for new calls, or why nothing is. */
 export type InForce =
@@ -66,4 +67,6 @@ export interface Gateway {
   close(graceMs: number): Promise<void>;
 }
 
-export declare function createGateway(deps: GatewayDeps): Gateway;
+export function createGateway(deps: GatewayDeps): Gateway {
+  return new LoopbackGateway(deps);
+}

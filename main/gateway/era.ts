@@ -1,0 +1,118 @@
+import { classifyInboundRequest } from '@modelcontextprotocol/server';
+import type { Json, JsonObject } from '../policy/json.ts';
+import { isJsonObject } from '../policy/json.ts';
+import { checkStandardHeaders, type McpHeaders } from './mcp-headers.ts';
+import { modernVersions, type RpcError, type RpcId, type RpcRequest, rpcCode } from './wire.ts';
+
+/** One JSON-RPC message of a legacy caller. */
+export type LegacyMessage =
+  | ({ readonly kind: 'request' } & RpcRequest)
+  | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject }
+  | { readonly kind: 'response' };
+
+export type Era =
+  | { readonly era: 'legacy'; readonly message: LegacyMessage }
+  | { readonly era: 'legacy-batch'; readonly messages: readonly LegacyMessage[] }
+  | ({ readonly era: 'modern'; readonly version: string } & RpcRequest)
+  | { readonly era: 'modern-notification' }
+  | {
+      readonly era: 'rejected';
+      readonly httpStatus: number;
+      readonly id: RpcId | null;
+      readonly error: RpcError;
+    };
+
+/** More than any app sends at once; each element costs a call. */
+const batchLimit = 50;
+
+/**
+ * Which protocol revision a POST speaks, and whether headers and body agree (MCP 2026-07-28, Streamable HTTP, "Server
+ * Validation"). Pure; never throws. The classifier hands the parsed body back as it is, so nothing is dropped here.
+ */
+export function classify(headers: McpHeaders, body: Json): Era {
+  const outcome = classifyInboundRequest({
+    httpMethod: 'POST',
+    body,
+    ...(headers['mcp-protocol-version'] !== undefined && { protocolVersionHeader: headers['mcp-protocol-version'] }),
+    ...(headers['mcp-method'] !== undefined && { mcpMethodHeader: headers['mcp-method'] }),
+    ...(headers['mcp-name'] !== undefined && { mcpNameHeader: headers['mcp-name'] }),
+  });
+  switch (outcome.kind) {
+    case 'reject':
+      return rejected(idOf(body), outcome.httpStatus, {
+        code: outcome.code,
+        message: outcome.message,
+        ...(outcome.data !== undefined && { data: outcome.data as Json }),
+      });
+    case 'legacy':
+      return legacyEra(body);
+    case 'modern':
+      return modernEra(headers, body, outcome.classification.revision);
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function modernEra(headers: McpHeaders, body: Json, version: string | undefined): Era {
+  const message = messageOf(body);
+  if (message === undefined || message.kind === 'response') {
+    return rejected(idOf(body), 400, invalidRequest);
+  }
+  if (version === undefined || !(modernVersions as readonly string[]).includes(version)) {
+    const error: RpcError = {
+      code: rpcCode.unsupportedVersion,
+      message: `Unsupported protocol version: ${version ?? 'none was named'}`,
+      data: { supported: [...modernVersions], requested: version ?? '' },
+    };
+    return rejected(idOf(body), 400, error);
+  }
+  if (message.kind === 'notification') return { era: 'modern-notification' };
+  const mismatch = checkStandardHeaders(headers, message.method, message.params, version);
+  if (mismatch !== undefined) return rejected(message.id, 400, mismatch);
+  return { era: 'modern', version, id: message.id, method: message.method, params: message.params };
+}
+
+function legacyEra(body: Json): Era {
+  if (!Array.isArray(body)) {
+    const message = messageOf(body);
+    return message === undefined ? rejected(idOf(body), 400, invalidRequest) : { era: 'legacy', message };
+  }
+  if (body.length === 0 || body.length > batchLimit) {
+    const detail = body.length === 0 ? 'is empty' : `has ${body.length} messages; at most ${batchLimit} are taken`;
+    return rejected(null, 400, { code: rpcCode.invalidRequest, message: `Invalid request: the batch ${detail}` });
+  }
+  const messages: LegacyMessage[] = [];
+  for (const element of body) {
+    const message = messageOf(element as Json);
+    if (message === undefined) return rejected(null, 400, invalidRequest);
+    messages.push(message);
+  }
+  return { era: 'legacy-batch', messages };
+}
+
+const invalidRequest: RpcError = {
+  code: rpcCode.invalidRequest,
+  message: 'Invalid request: not a JSON-RPC 2.0 message',
+};
+const noParams: JsonObject = {};
+
+function messageOf(body: Json): LegacyMessage | undefined {
+  if (!isJsonObject(body) || body.jsonrpc !== '2.0') return undefined;
+  const { id, method, params } = body;
+  if (method === undefined) return 'result' in body || 'error' in body ? { kind: 'response' } : undefined;
+  if (typeof method !== 'string') return undefined;
+  if (params !== undefined && !isJsonObject(params)) return undefined;
+  if (id === undefined) return { kind: 'notification', method, params: params ?? noParams };
+  if (typeof id !== 'string' && typeof id !== 'number') return undefined;
+  return { kind: 'request', id, method, params: params ?? noParams };
+}
+
+function idOf(body: Json): RpcId | null {
+  if (!isJsonObject(body)) return null;
+  const { id } = body;
+  return typeof id === 'string' || typeof id === 'number' ? id : null;
+}
+
+function rejected(id: RpcId | null, httpStatus: number, error: RpcError): Era {
+  return { era: 'rejected', httpStatus, id, error };
+}

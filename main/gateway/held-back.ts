@@ -1,0 +1,149 @@
+import type { AuditWriter } from '../audit/record.ts';
+import { describeChanges, type PinVerdict } from '../policy/manifest.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { HeldBack } from './gateway.ts';
+
+/** Rows and entries kept per tool set: a server that shows something new at every look must not fill disk or memory. */
+const perAlias = 500;
+
+/** Tools withheld because what a backend shows is not what was approved. Each difference is recorded once per run. */
+export class HeldBackTools {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #audit: AuditWriter;
+  readonly #onChange: () => void;
+  /** alias → source (which connection showed it) → tool → entry. */
+  readonly #entries = new Map<string, Map<string, Map<string, HeldBack>>>();
+  readonly #recorded = new Map<string, Set<string>>();
+
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly audit: AuditWriter;
+    readonly onChange: () => void;
+  }) {
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#audit = parts.audit;
+    this.#onChange = parts.onChange;
+  }
+
+  /** One entry per tool, the oldest sighting first. */
+  list(): readonly HeldBack[] {
+    const byTool = new Map<string, HeldBack>();
+    for (const sources of this.#entries.values()) {
+      for (const tools of sources.values()) {
+        for (const entry of tools.values()) {
+          const key = `${entry.alias}\0${entry.tool}`;
+          const known = byTool.get(key);
+          if (known === undefined || entry.since < known.since) byTool.set(key, entry);
+        }
+      }
+    }
+    return [...byTool.values()];
+  }
+
+  /** Takes up what one connection shows now; entries of that connection that are approved again go. */
+  note(alias: string, source: string, verdicts: ReadonlyMap<string, PinVerdict>): void {
+    const sources = this.#entries.get(alias) ?? new Map<string, Map<string, HeldBack>>();
+    const before = sources.get(source);
+    const now = new Map<string, HeldBack>();
+    let changed = false;
+    for (const [tool, verdict] of verdicts) {
+      if (verdict.state === 'approved' || now.size >= perAlias) continue;
+      const known = before?.get(tool);
+      const entry = heldBackOf(alias, tool, verdict, this.#clock.now());
+      const same = known?.state === entry.state && known.shownSha256 === entry.shownSha256;
+      now.set(tool, same ? known : entry);
+      if (same) continue;
+      changed = true;
+      this.#record(entry, verdict);
+    }
+    if (now.size !== (before?.size ?? 0)) changed = true;
+    if (!changed) return;
+    if (now.size === 0) sources.delete(source);
+    else sources.set(source, now);
+    if (sources.size === 0) this.#entries.delete(alias);
+    else this.#entries.set(alias, sources);
+    this.#onChange();
+  }
+
+  /** The connection is gone, and with it what it showed. */
+  forgetSource(source: string): void {
+    let changed = false;
+    for (const [alias, sources] of this.#entries) {
+      changed = sources.delete(source) || changed;
+      if (sources.size === 0) this.#entries.delete(alias);
+    }
+    if (changed) this.#onChange();
+  }
+
+  /** The tool set is no longer part of the policy, or is started differently now. */
+  forgetAlias(alias: string): void {
+    if (this.#entries.delete(alias)) this.#onChange();
+  }
+
+  #record(entry: HeldBack, verdict: PinVerdict): void {
+    const recorded = this.#recorded.get(entry.alias) ?? new Set<string>();
+    this.#recorded.set(entry.alias, recorded);
+    const key = `${entry.tool}\0${entry.state}\0${entry.pinnedSha256 ?? ''}\0${entry.shownSha256 ?? ''}`;
+    if (recorded.has(key) || recorded.size >= perAlias) return;
+    recorded.add(key);
+    try {
+      this.#audit.append({
+        kind: 'definition.changed',
+        alias: entry.alias,
+        tool: entry.tool.slice(0, 200),
+        ...(entry.pinnedSha256 !== undefined && { pinned: entry.pinnedSha256 }),
+        ...(entry.shownSha256 !== undefined && { shown: entry.shownSha256 }),
+        changes: changesInWords(verdict),
+      });
+    } catch (error) {
+      // The tool stays withheld either way; the row is tried again at the next look.
+      recorded.delete(key);
+      this.#log.error('definition-change-not-recorded', { alias: entry.alias, tool: entry.tool, error: String(error) });
+    }
+  }
+}
+
+/** What differs, one line per field. */
+export function changesInWords(verdict: PinVerdict): string {
+  switch (verdict.state) {
+    case 'approved':
+      return 'Nothing differs from what your organisation approved.';
+    case 'changed':
+      return describeChanges(verdict.changes);
+    case 'unpinned':
+      return 'This action is new: it is not among those your organisation approved.';
+    case 'missing':
+      return 'This action was approved, but is no longer offered.';
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function heldBackOf(
+  alias: string,
+  tool: string,
+  verdict: Exclude<PinVerdict, { state: 'approved' }>,
+  since: number,
+): HeldBack {
+  switch (verdict.state) {
+    case 'changed':
+      return {
+        alias,
+        tool,
+        state: 'changed',
+        changes: verdict.changes,
+        pinnedSha256: verdict.pin.sha256,
+        shownSha256: verdict.shownSha256,
+        since,
+      };
+    case 'unpinned':
+      return { alias, tool, state: 'unpinned', changes: [], shownSha256: verdict.shownSha256, since };
+    case 'missing':
+      return { alias, tool, state: 'missing', changes: [], pinnedSha256: verdict.pin.sha256, since };
+    default:
+      return verdict satisfies never;
+  }
+}

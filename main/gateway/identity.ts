@@ -1,0 +1,48 @@
+import type { Backends } from '../backends/backends.ts';
+import type { PolicySnapshot } from '../policy/decide.ts';
+import type { JsonObject } from '../policy/json.ts';
+import type { Endpoint } from './admit.ts';
+import { houseKey } from './catalog.ts';
+
+/** What an endpoint says of itself, in `initialize` and `server/discover`. */
+export interface ServerIdentity {
+  readonly serverInfo: JsonObject;
+  readonly instructions: string;
+}
+
+/** How long an endpoint of one server waits for that server to say its name. */
+const nameWaitMs = 10_000;
+
+/** Only tools are offered for now; anything else a backend can do does not pass. */
+export const capabilities: JsonObject = { tools: { listChanged: true } };
+
+export function instructionsFor(organisation: string | undefined): string {
+  const whose = organisation === undefined ? 'your organisation' : organisation;
+  return `The tools here are provided and governed by ${whose}. A call may be refused or wait until the person at this computer agrees; a refusal says why and whom to ask. Show it to the person and do not try to work around it.`;
+}
+
+/** The house's own identity, or for an endpoint of one server that server's, so that callers find what they expect. */
+export async function identityOf(
+  parts: { readonly version: string; readonly backends: Backends },
+  snapshot: PolicySnapshot | undefined,
+  endpoint: Endpoint,
+): Promise<ServerIdentity> {
+  const organisation = snapshot?.document.organisation;
+  const instructions = instructionsFor(organisation);
+  const house: JsonObject = {
+    name: 'gatehouse',
+    title: organisation === undefined ? 'Gatehouse' : `Gatehouse · ${organisation}`,
+    version: parts.version,
+  };
+  if (endpoint.kind !== 'alias') return { serverInfo: house, instructions };
+  const server = snapshot?.manifest.servers.find((each) => each.alias === endpoint.alias && each.state !== 'revoked');
+  if (server === undefined) return { serverInfo: house, instructions };
+  try {
+    const session = await parts.backends.open(server.alias, houseKey, AbortSignal.timeout(nameWaitMs));
+    return { serverInfo: session.serverInfo, instructions };
+  } catch {
+    // Not reachable now: the name the organisation gave it will do, and its tools are announced when it arrives.
+    const version = typeof server.server.version === 'string' ? server.server.version : parts.version;
+    return { serverInfo: { name: server.alias, title: server.title, version }, instructions };
+  }
+}

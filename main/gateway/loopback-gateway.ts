@@ -1,0 +1,289 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { PolicySnapshot } from '../policy/decide.ts';
+import { admit, checkOrigin, type DoorPolicy, endpointOf, type Rejection } from './admit.ts';
+import { Calls } from './call.ts';
+import { Catalog } from './catalog.ts';
+import { classify } from './era.ts';
+import type { Exchange, Service } from './exchange.ts';
+import type { Gateway, GatewayDeps, HeldBack, InForce } from './gateway.ts';
+import { HeldBackTools } from './held-back.ts';
+import { LegacyCallers } from './legacy.ts';
+import { Listeners } from './listeners.ts';
+import type { McpHeaders } from './mcp-headers.ts';
+import { ModernCallers, modernSession } from './modern.ts';
+import { Rejections } from './rejections.ts';
+import { RunningCalls } from './running.ts';
+import { createLoopbackServer, type ListenOutcome, listenOnLoopback, readJsonBody, sendAndClose } from './server.ts';
+import { LegacySessions } from './session.ts';
+import { sendEmpty, sendJson } from './sse.ts';
+import { errorMessage, rpcCode } from './wire.ts';
+
+/** How often timers of the whole house are looked at; finer ones per call would cost more than they give. */
+const tickMs = 5_000;
+/** What cancelled calls get to be recorded and answered when the gateway closes. */
+const stopMs = 2_000;
+/** A stateless caller counts as connected this long after its last request. */
+const recentMs = 300_000;
+
+/** One request, start to answer: door, era, then the callers of that era. */
+export class LoopbackGateway implements Gateway {
+  readonly #deps: GatewayDeps;
+  readonly #server: Server;
+  readonly #held: HeldBackTools;
+  readonly #catalog: Catalog;
+  readonly #running = new RunningCalls();
+  readonly #sessions: LegacySessions;
+  readonly #listeners = new Listeners();
+  readonly #rejections: Rejections;
+  readonly #legacy: LegacyCallers;
+  readonly #modern: ModernCallers;
+  readonly #heldListeners = new Set<() => void>();
+  readonly #recent = new Map<string, number>();
+  readonly #doors = new WeakMap<PolicySnapshot, DoorPolicy>();
+  readonly #unsubscribe: () => void;
+  #tick: NodeJS.Timeout | undefined;
+  #port = 0;
+  #closing = false;
+  #announcing = false;
+
+  constructor(deps: GatewayDeps) {
+    this.#deps = deps;
+    const { clock, log, audit, backends, approvals, account, version } = deps;
+    const inForce = () => this.#inForce();
+    this.#held = new HeldBackTools({ clock, log, audit, onChange: () => this.#tellHeldBack() });
+    this.#catalog = new Catalog({ backends, clock, log, held: this.#held, announce: () => this.#announce() });
+    const catalog = this.#catalog;
+    const calls = new Calls({ clock, log, account, inForce, backends, approvals, audit, catalog });
+    const running = this.#running;
+    const service: Service = { version, account, inForce, backends, calls, catalog, running };
+    this.#sessions = new LegacySessions({ clock, onEnd: (key) => this.#forget(key) });
+    this.#legacy = new LegacyCallers(service, this.#sessions);
+    this.#modern = new ModernCallers(service, this.#listeners);
+    this.#rejections = new Rejections({ clock, log, audit });
+    this.#server = createLoopbackServer((request, response) => this.#take(request, response));
+    this.#unsubscribe = backends.onToolsChanged((alias) => {
+      const server = this.#serverOf(alias);
+      if (server !== undefined) this.#catalog.toolsChanged(server);
+    });
+  }
+
+  async listen(port: number): Promise<ListenOutcome> {
+    const outcome = await listenOnLoopback(this.#server, port);
+    if (!outcome.ok) return outcome;
+    this.#port = outcome.port;
+    let ticks = 0;
+    this.#tick = setInterval(() => {
+      ticks++;
+      this.#running.pulse();
+      if (ticks % 3 === 0) {
+        this.#sessions.pulse();
+        this.#listeners.pulse();
+      }
+      if (ticks % 12 === 0) this.#sessions.endIdle();
+      this.#rejections.flush();
+    }, tickMs);
+    this.#tick.unref();
+    return outcome;
+  }
+
+  policyChanged(): void {
+    const inForce = this.#inForce();
+    this.#catalog.policyChanged(inForce.ok ? inForce.snapshot.manifest : undefined);
+    if (inForce.ok) {
+      const { allowed } = inForce.snapshot.document.apps;
+      if (!allowed.includes('*')) {
+        const names = new Map(this.#deps.apps.list().map((app) => [app.id, app.name]));
+        this.#endApps((appId) => !allowed.includes(names.get(appId) ?? ''));
+      }
+    }
+    this.#announce();
+  }
+
+  appEnded(appId: string): void {
+    this.#endApps((each) => each === appId);
+    this.#recent.delete(appId);
+    this.#forget(modernSession(appId));
+  }
+
+  heldBack(): readonly HeldBack[] {
+    return this.#held.list();
+  }
+
+  onHeldBack(listener: () => void): () => void {
+    this.#heldListeners.add(listener);
+    return () => this.#heldListeners.delete(listener);
+  }
+
+  connections(): ReadonlyMap<string, number> {
+    const counts = this.#sessions.counts();
+    this.#listeners.addCounts(counts);
+    const since = this.#deps.clock.now() - recentMs;
+    for (const [appId, at] of this.#recent) {
+      if (at < since) this.#recent.delete(appId);
+      else if (!counts.has(appId)) counts.set(appId, 1);
+    }
+    return counts;
+  }
+
+  async inspect(alias: string): Promise<void> {
+    const server = this.#serverOf(alias);
+    if (server !== undefined) await this.#catalog.look(server, 0);
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    clearInterval(this.#tick);
+    this.#unsubscribe();
+    await this.#running.drained(graceMs);
+    this.#running.stopWhere(() => true, 'shutting-down');
+    await this.#running.drained(stopMs);
+    this.#listeners.endWhere(() => true);
+    this.#sessions.endWhere(() => true);
+    this.#rejections.flush(true);
+    if (!this.#server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      // Answers just written get one turn to leave; whatever else is open has had its time.
+      setTimeout(() => this.#server.closeAllConnections(), 50);
+    });
+  }
+
+  // ── one request ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const foreign = checkOrigin(request.headers, this.#port);
+    if (foreign !== undefined) {
+      this.#reject(response, foreign);
+      return;
+    }
+    const endpoint = endpointOf(request.url ?? '');
+    if (endpoint === undefined) {
+      if (this.#deps.console?.(request, response) === true) return;
+      sendAndClose(response, 404, { code: rpcCode.refused, message: 'Not found. AI apps connect to /mcp.' });
+      return;
+    }
+    const door = this.#doorPolicy();
+    const identify = (token: string) => this.#deps.apps.identify(token);
+    const admission = admit({ headers: request.headers, endpoint }, identify, door);
+    if (!admission.ok) {
+      this.#reject(response, admission);
+      return;
+    }
+    this.#deps.apps.touch(admission.app.id);
+    const exchange: Exchange = { request, response, app: admission.app, endpoint };
+    this.#route(exchange).catch((error: unknown) => {
+      // Our own failure: said as such, with nothing of the inside shown.
+      this.#deps.log.error('request-failed', { method: request.method, error: String(error) });
+      const message = 'Gatehouse failed to answer. Try again; if it happens again, ask your IT team.';
+      sendJson(response, 200, errorMessage(null, { code: rpcCode.internalError, message }));
+      response.end();
+    });
+  }
+
+  async #route(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    switch (request.method) {
+      case 'POST':
+        return this.#post(exchange);
+      case 'GET':
+        return this.#legacy.get(exchange);
+      case 'DELETE':
+        return this.#legacy.delete(exchange);
+      default:
+        return sendEmpty(response, 405, { allow: 'POST, GET, DELETE' });
+    }
+  }
+
+  async #post(exchange: Exchange): Promise<void> {
+    const { request, response, app } = exchange;
+    const body = await readJsonBody(request);
+    if (!body.ok) {
+      if (body.error !== undefined) sendAndClose(response, body.httpStatus, body.error);
+      return;
+    }
+    const era = classify(request.headers as McpHeaders, body.json);
+    switch (era.era) {
+      case 'legacy':
+        return this.#legacy.post(exchange, era.message);
+      case 'legacy-batch':
+        return this.#legacy.batch(exchange, era.messages);
+      case 'modern':
+        this.#recent.set(app.id, this.#deps.clock.now());
+        return this.#modern.post(exchange, era);
+      case 'modern-notification':
+        return sendEmpty(response, 202);
+      case 'rejected':
+        return sendJson(response, era.httpStatus, errorMessage(era.id, era.error));
+      default:
+        return era satisfies never;
+    }
+  }
+
+  #reject(response: ServerResponse, { code, httpStatus, message }: Rejection): void {
+    this.#rejections.record(code, message);
+    const error = { code: rpcCode.refused, message, data: { code } };
+    const headers = httpStatus === 401 ? { 'www-authenticate': 'Bearer realm="gatehouse"' } : {};
+    sendJson(response, httpStatus, errorMessage(null, error), { connection: 'close', ...headers });
+  }
+
+  // ── what all of them share ────────────────────────────────────────────────────────────────────────────────────
+
+  #inForce(): InForce {
+    if (!this.#closing) return this.#deps.inForce();
+    const message = 'Gatehouse is closing. Start it again to use your tools.';
+    return { ok: false, code: 'shutting-down', message };
+  }
+
+  #doorPolicy(): DoorPolicy | undefined {
+    const inForce = this.#inForce();
+    if (!inForce.ok) return undefined;
+    const { snapshot } = inForce;
+    const known = this.#doors.get(snapshot);
+    if (known !== undefined) return known;
+    const door: DoorPolicy = {
+      appsAllowed: snapshot.document.apps.allowed,
+      profiles: snapshot.document.profiles.map((profile) => profile.name),
+      aliases: snapshot.manifest.servers.filter((server) => server.state !== 'revoked').map((server) => server.alias),
+      contact: snapshot.document.contact,
+    };
+    this.#doors.set(snapshot, door);
+    return door;
+  }
+
+  #serverOf(alias: string) {
+    const inForce = this.#inForce();
+    if (!inForce.ok) return undefined;
+    return inForce.snapshot.manifest.servers.find((server) => server.alias === alias && server.state !== 'revoked');
+  }
+
+  #endApps(ends: (appId: string) => boolean): void {
+    this.#running.stopWhere(ends, 'app-ended');
+    this.#sessions.endWhere((session) => ends(session.appId));
+    this.#listeners.endWhere(ends);
+  }
+
+  /** What is kept under a session's key ends with the session. */
+  #forget(key: string): void {
+    this.#deps.approvals.forgetSession(key);
+    this.#held.forgetSource(key);
+    this.#deps.backends.release(key).catch((error: unknown) => {
+      this.#deps.log.warn('backend-session-not-released', { error: String(error) });
+    });
+  }
+
+  /** Several changes at once are one announcement. */
+  #announce(): void {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    setImmediate(() => {
+      this.#announcing = false;
+      this.#sessions.announce('notifications/tools/list_changed');
+      this.#listeners.announceTools();
+    });
+  }
+
+  #tellHeldBack(): void {
+    for (const listener of [...this.#heldListeners]) listener();
+  }
+}
