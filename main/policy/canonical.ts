@@ -68,3 +68,13 @@ export function sha256OfJson(value: Json): string {
 export function sha256Hex(value: string | Uint8Array): string {
   return createHash('sha256').update(value).digest('hex');
 }
+
+/** The digest that names a policy version: SHA-256 over the three files' own SHA-256, in hex, joined by a line break, in the order given here. */
+export function digestOfTargets(files: {
+  readonly policyJson: string;
+  readonly policyCedar: string;
+  readonly manifestJson: string;
+}): string {
+  const digests = [files.policyJson, files.policyCedar, files.manifestJson].map(sha256Hex);
+  return sha256Hex(digests.join('\n'));
+}

@@ -1,5 +1,22 @@
-import type { JsonObject, Problem } from './json.ts';
+import {
+  type CedarValueJson as CedarValue,
+  checkParsePolicySet,
+  type DetailedError,
+  type EntityJson,
+  policySetTextToParts,
+  policyToJson,
+  preparsePolicySet,
+  statefulIsAuthorized,
+  validate,
+} from '@cedar-policy/cedar-wasm/nodejs';
+import type { RecordType } from './argument-types.ts';
+import { noReads, type Reads, readArguments } from './argument-values.ts';
+import { type CedarTool, describeTools, schemaText } from './cedar-schema.ts';
+import { isJsonObject, type JsonObject, type Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
+import { hasHiddenCharacters, isWellFormed, nearestName, own, quote } from './problems.ts';
+import { argumentsRead, entitiesNamed, mayApply, mergeReads, type Target } from './rule-scope.ts';
+import { lineAndColumn } from './strict-json.ts';
 
 export interface CedarAnnotations {
   /** @id, or "policyN" where the author gave none. */
@@ -27,7 +44,7 @@ export interface CedarVerdict {
   readonly errors: readonly string[];
 }
 
-/** One compiled policy set. Immutable; `release` frees what the engine holds. */
+/** One compiled policy set. Immutable; nothing has to be released. */
 export interface CedarEngine {
   readonly rules: readonly CedarAnnotations[];
   evaluate(request: CedarRequest): CedarVerdict;
@@ -35,19 +52,386 @@ export interface CedarEngine {
   dependsOnArguments(question: Question, alias: string, tool: string): boolean;
 }
 
+const file = 'policy.cedar';
+/** Larger texts are refused unread; a policy of thousands of rules has a mistake in how it is made. */
+const maxBytes = 1_048_576;
+
 /** The Cedar schema generated from the pinned input schemas, and what in them could not be typed. */
-export declare function generateSchema(manifest: Manifest): {
+export function generateSchema(manifest: Manifest): {
   readonly text: string;
   readonly untyped: readonly Problem[];
-};
+} {
+  const { tools, untyped } = describeTools(manifest);
+  return { text: schemaText(tools), untyped };
+}
 
 /** Strict validation against the generated schema. Problems carry file:line:column and the offending text. */
-export declare function checkCedar(cedarText: string, manifest: Manifest): readonly Problem[];
+export function checkCedar(cedarText: string, manifest: Manifest): readonly Problem[] {
+  return examine(cedarText, manifest, describeTools(manifest).tools).problems;
+}
 
-/** Compiles; fails with the same problems `checkCedar` gives. Loads WebAssembly once; `loadCedar` must have resolved before. */
-export declare function compileCedar(
+/** Compiles; fails with the same problems `checkCedar` gives. WebAssembly loads with this module. */
+export function compileCedar(
   cedarText: string,
   manifest: Manifest,
 ):
   | { readonly ok: true; readonly value: CedarEngine }
-  | { readonly ok: false; readonly code: 'invalid-cedar'; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly code: 'invalid-cedar'; readonly problems: readonly Problem[] } {
+  const { tools } = describeTools(manifest);
+  const { rules, problems } = examine(cedarText, manifest, tools);
+  if (problems.length > 0) return { ok: false, code: 'invalid-cedar', problems };
+  return { ok: true, value: new Engine(cedarText, rules, tools) };
+}
+
+interface Rule {
+  /** The engine's own name of it: policy0, policy1 … in the order of the text. */
+  readonly key: string;
+  readonly annotations: CedarAnnotations;
+  readonly json: JsonObject;
+  /** Offset in the text, for problems found here rather than by Cedar. */
+  readonly offset: number;
+}
+
+/** Everything that is wrong with a policy text; the rules where it parses. */
+function examine(
+  text: string,
+  manifest: Manifest,
+  tools: readonly CedarTool[],
+): { readonly rules: readonly Rule[]; readonly problems: readonly Problem[] } {
+  if (Buffer.byteLength(text) > maxBytes) {
+    return { rules: [], problems: [{ path: file, expected: `at most ${maxBytes} bytes`, found: `${text.length}` }] };
+  }
+  if (!isWellFormed(text)) {
+    return { rules: [], problems: [{ path: file, expected: 'UTF-8 text', found: 'a lone surrogate' }] };
+  }
+  try {
+    const parsed = checkParsePolicySet({ staticPolicies: text });
+    if (parsed.type === 'failure') return { rules: [], problems: parsed.errors.flatMap((e) => describe(e, text, [])) };
+    const { rules, problems } = readRules(text);
+    return {
+      rules,
+      problems: [...problems, ...validateRules(text, rules, tools), ...checkRules(text, rules, manifest, tools)],
+    };
+  } catch (error) {
+    // Cedar's WebAssembly stops with an exception on what its own limits do not allow (nesting, for one).
+    return { rules: [], problems: [{ path: file, expected: 'a policy Cedar can read', found: String(error) }] };
+  }
+}
+
+function readRules(text: string): { rules: Rule[]; problems: Problem[] } {
+  const parts = policySetTextToParts(text);
+  if (parts.type === 'failure') return { rules: [], problems: parts.errors.flatMap((e) => describe(e, text, [])) };
+  const problems: Problem[] = parts.policy_templates.map((template) => ({
+    path: position(text, Math.max(0, text.indexOf(template))),
+    expected: 'a rule without ?principal or ?resource',
+    found: quote(template),
+    advice: 'A template does nothing until it is linked; write the rule out.',
+  }));
+  // The parts come ordered by their engine names as text: policy0, policy1, policy10, policy2 …
+  const keys = parts.policies.map((_, i) => `policy${i}`).sort();
+  const byOrder = new Map(keys.map((key, i) => [Number(key.slice('policy'.length)), parts.policies[i] ?? '']));
+  const rules: Rule[] = [];
+  let from = 0;
+  for (let i = 0; i < byOrder.size; i++) {
+    const part = byOrder.get(i) ?? '';
+    const offset = text.indexOf(part, from);
+    const json = policyToJson(part);
+    if (offset < 0 || json.type === 'failure') {
+      problems.push({ path: file, expected: 'a rule Cedar can read twice', found: quote(part) });
+      continue;
+    }
+    from = offset + part.length;
+    const { annotations = {}, effect } = json.json;
+    const key = `policy${i}`;
+    const { id = key, reason, contact } = annotations;
+    rules.push({
+      key,
+      offset,
+      // JSON through and through; the library's own type has optional fields where the text has none.
+      json: JSON.parse(JSON.stringify(json.json)),
+      annotations: {
+        id,
+        effect,
+        ...(reason === undefined || reason === '' ? {} : { reason }),
+        ...(contact === undefined || contact === '' ? {} : { contact }),
+      },
+    });
+  }
+  return { rules, problems };
+}
+
+/** Cedar's strict validation. Its warnings count: an impossible rule is a rule that silently protects nothing. */
+function validateRules(text: string, rules: readonly Rule[], tools: readonly CedarTool[]): Problem[] {
+  const answer = validate({ schema: schemaText(tools), policies: { staticPolicies: text } });
+  if (answer.type === 'failure') return answer.errors.flatMap((e) => describe(e, text, rules));
+  const failed = new Set(answer.validationErrors.map((e) => e.policyId));
+  const impossible = answer.validationWarnings.filter(
+    (w) => !failed.has(w.policyId) && /impossible|unable to find an applicable action/.test(w.error.message),
+  );
+  const seen = new Set<string>();
+  return [...answer.validationErrors, ...impossible].flatMap(({ policyId, error }) => {
+    const place = error.sourceLocations?.[0];
+    // One mistake is reported for every tool the rule covers, and an impossible rule twice; one of them is enough.
+    const key = place === undefined ? policyId : `${policyId} ${place.start} ${place.end}`;
+    if (seen.has(key)) return [];
+    seen.add(key);
+    return describe(error, text, rules, policyId);
+  });
+}
+
+/** What Cedar does not check: names given twice, names of nothing, arguments it has no type for. */
+function checkRules(text: string, rules: readonly Rule[], manifest: Manifest, tools: readonly CedarTool[]): Problem[] {
+  const problems: Problem[] = [];
+  const firsts = new Map<string, Rule>();
+  const toolIds = new Set(tools.map((tool) => tool.id));
+  const aliases = new Set(manifest.servers.map((server) => server.alias));
+  for (const rule of rules) {
+    const path = position(text, rule.offset);
+    const { id } = rule.annotations;
+    const first = firsts.get(id);
+    if (first !== undefined) {
+      const advice = `The other one is at ${position(text, first.offset)}.`;
+      problems.push({ path, expected: 'an @id no other rule has', found: `@id(${quote(id)}) again`, advice });
+    }
+    firsts.set(id, first ?? rule);
+    if (id.trim() === '' || hasHiddenCharacters(id)) {
+      problems.push({ path, expected: 'an @id a person can read', found: `@id(${quote(id)})` });
+    }
+    for (const name of entitiesNamed(rule.json)) {
+      const known = name.type === 'Tool' ? toolIds : name.type === 'Server' ? aliases : undefined;
+      if (known === undefined || known.has(name.id)) continue;
+      const near = nearestName(name.id, [...known]);
+      problems.push({
+        path,
+        expected: `a ${name.type === 'Tool' ? 'pinned tool' : 'server in manifest.json'}`,
+        found: `${name.type}::${quote(name.id)}`,
+        advice: near === undefined ? 'A rule about nothing never applies.' : `Did you mean ${name.type}::"${near}"?`,
+      });
+    }
+    problems.push(...checkReads(rule, path, tools));
+  }
+  return problems;
+}
+
+/** `context.args has body` would be false for ever where `body` has no type, so it is not accepted. */
+function checkReads(rule: Rule, path: string, tools: readonly CedarTool[]): Problem[] {
+  const reads = argumentsRead(rule.json);
+  if (reads === undefined) return [];
+  for (const tool of tools) {
+    const applies = (['call', 'unattended'] as const).some((q) => mayApply(rule.json, targetOf(q, tool)));
+    const name = applies ? untypedRead(tool.args, reads) : undefined;
+    if (name !== undefined) {
+      return [
+        {
+          path,
+          expected: 'arguments Cedar has a type for',
+          found: `context.args.${name.join('.')} of ${tool.id}, which has none`,
+          advice: `Limit rule "${rule.annotations.id}" to other tools, or leave this argument out of it.`,
+        },
+      ];
+    }
+  }
+  return [];
+}
+
+function untypedRead(type: RecordType, reads: Reads): string[] | undefined {
+  for (const [name, child] of reads.fields) {
+    if (type.untyped.has(name)) return [name];
+    const field = type.fields.get(name)?.type;
+    const deeper = field?.kind === 'Record' ? untypedRead(field, child) : undefined;
+    if (deeper !== undefined) return [name, ...deeper];
+  }
+  return undefined;
+}
+
+function describe(error: DetailedError, text: string, rules: readonly Rule[], policyId?: string): Problem[] {
+  const rule = rules.find((r) => r.key === policyId);
+  const bytes = Buffer.from(text);
+  const place = error.sourceLocations?.[0];
+  // Cedar counts bytes of UTF-8; a person counts characters.
+  const at = (offset: number) => bytes.subarray(0, offset).toString().length;
+  const start = place === undefined ? (rule?.offset ?? 0) : at(place.start);
+  const snippet =
+    place === undefined || place.end <= place.start ? lineFrom(text, start) : text.slice(start, at(place.end));
+  const message = error.message
+    .replace(/^failed to parse policies from string: /, '')
+    .replace(/^for policy `[^`]*`, /, '');
+  const help = error.help?.replace(/^for policy `[^`]*`, /, '');
+  const group = /Action::"(discover|call|unattended)"/.exec(snippet)?.[1];
+  const advice =
+    group !== undefined && message.includes('applicable action')
+      ? `Write action in Action::"${group}": it is the group of every tool's own action.`
+      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join('. ');
+  return [
+    {
+      path: position(text, start),
+      expected: place?.label ?? 'a rule that fits what is pinned',
+      found: `${quote(snippet)}: ${message}`,
+      ...(advice === '' ? {} : { advice }),
+    },
+  ];
+}
+
+function lineFrom(text: string, offset: number): string {
+  const rest = text.slice(offset);
+  return rest === '' ? 'the end of the file' : (rest.split('\n', 1)[0] ?? rest);
+}
+
+function position(text: string, offset: number): string {
+  const { line, column } = lineAndColumn(text, offset);
+  return `${file}:${line}:${column}`;
+}
+
+function targetOf(question: Question, tool: CedarTool): Target {
+  const { id, alias, server } = tool;
+  return { action: `${question}:${id}`, question, tool: id, server: alias, groups: server.groups };
+}
+
+/**
+ * Cedar keeps parsed policy sets by name and never lets go of one. These few names are used in turn, so that months of
+ * policy versions take no more memory than eight; an engine whose name was taken parses its text again.
+ */
+const slots: { readonly name: string; owner: WeakRef<Engine> | undefined; used: number }[] = Array.from(
+  { length: 8 },
+  (_, i) => ({ name: `gatehouse-${i}`, owner: undefined, used: 0 }),
+);
+let uses = 0;
+
+class Engine implements CedarEngine {
+  readonly rules: readonly CedarAnnotations[];
+  private readonly text: string;
+  private readonly compiled: readonly Rule[];
+  private readonly byKey: ReadonlyMap<string, Rule>;
+  private readonly tools: ReadonlyMap<string, CedarTool>;
+  private readonly reads = new Map<string, Reads | undefined>();
+  private readonly entities = new Map<string, readonly EntityJson[]>();
+
+  constructor(text: string, rules: readonly Rule[], tools: readonly CedarTool[]) {
+    this.text = text;
+    this.compiled = rules;
+    this.rules = rules.map((rule) => rule.annotations);
+    this.byKey = new Map(rules.map((rule) => [rule.key, rule]));
+    this.tools = new Map(tools.map((tool) => [tool.id, tool]));
+  }
+
+  evaluate(request: CedarRequest): CedarVerdict {
+    const tool = this.tools.get(`${request.alias}.${request.tool}`);
+    if (tool === undefined) return refusal(`the tool ${request.alias}.${request.tool} is not pinned`);
+    try {
+      return this.ask(request, tool);
+    } catch (error) {
+      // Whatever stops an evaluation refuses it: an argument Cedar cannot hold, or Cedar's WebAssembly itself.
+      return refusal(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  dependsOnArguments(question: Question, alias: string, tool: string): boolean {
+    const known = this.tools.get(`${alias}.${tool}`);
+    return known !== undefined && this.readsOf(question, known) !== undefined;
+  }
+
+  private ask(request: CedarRequest, tool: CedarTool): CedarVerdict {
+    const { question, user } = request;
+    const action = `${question}:${tool.id}`;
+    const answer = statefulIsAuthorized({
+      principal: { type: 'User', id: user.id },
+      action: { type: 'Action', id: action },
+      resource: { type: 'Tool', id: tool.id },
+      context: this.contextOf(request, tool),
+      preparsedPolicySetId: this.slot(),
+      entities: [userEntity(user), ...this.entitiesOf(question, tool)],
+    });
+    if (answer.type === 'failure') return { allowed: false, rules: [], errors: answer.errors.map((e) => e.message) };
+    const { reason, errors } = answer.response.diagnostics;
+    if (errors.length > 0) {
+      const failed = errors.map((e) => this.byKey.get(e.policyId)?.annotations).filter((a) => a !== undefined);
+      return {
+        allowed: false,
+        rules: failed,
+        errors: errors.map((e) => `rule ${this.byKey.get(e.policyId)?.annotations.id ?? '?'}: ${e.error.message}`),
+      };
+    }
+    // In the order of the text, so that the same question always gives the same answer.
+    const determining = new Set(reason);
+    const rules = this.compiled.filter((rule) => determining.has(rule.key)).map((rule) => rule.annotations);
+    return { allowed: answer.response.decision === 'allow', rules, errors: [] };
+  }
+
+  /** Only what rules for this tool read, so that other arguments can be anything. */
+  private contextOf(request: CedarRequest, tool: CedarTool): Record<string, CedarValue> {
+    const context: Record<string, CedarValue> = {};
+    for (const name of ['app', 'profile']) {
+      const value = own(request.context, name);
+      if (typeof value === 'string') context[name] = value;
+    }
+    const reads = this.readsOf(request.question, tool);
+    if (reads === undefined) return context;
+    const args = own(request.context, 'args');
+    if (!isJsonObject(args)) throw new TypeError('the arguments a rule reads were not given');
+    // What readArguments makes is Cedar's JSON; the cast only drops `readonly`.
+    context.args = readArguments(args, tool.args, reads) as CedarValue;
+    return context;
+  }
+
+  private readsOf(question: Question, tool: CedarTool): Reads | undefined {
+    const key = `${question}:${tool.id}`;
+    if (this.reads.has(key)) return this.reads.get(key);
+    let reads: Reads | undefined;
+    for (const rule of this.compiled) {
+      const read = mayApply(rule.json, targetOf(question, tool)) ? argumentsRead(rule.json) : undefined;
+      if (read !== undefined) {
+        reads ??= noReads();
+        mergeReads(reads, read);
+      }
+    }
+    this.reads.set(key, reads);
+    return reads;
+  }
+
+  private entitiesOf(question: Question, tool: CedarTool): readonly EntityJson[] {
+    const key = `${question}:${tool.id}`;
+    const known = this.entities.get(key);
+    if (known !== undefined) return known;
+    const entities: EntityJson[] = [
+      {
+        uid: { type: 'Tool', id: tool.id },
+        // The attributes are made in cedar-schema.ts, to the schema beside them.
+        attrs: tool.attributes as Record<string, CedarValue>,
+        // Groups are named directly, which spares Cedar a Server entity in every request.
+        parents: [
+          { type: 'Server', id: tool.alias },
+          ...tool.server.groups.map((group) => ({ type: 'ServerGroup', id: group })),
+        ],
+      },
+      { uid: { type: 'Action', id: key }, attrs: {}, parents: [{ type: 'Action', id: question }] },
+    ];
+    this.entities.set(key, entities);
+    return entities;
+  }
+
+  /** The name under which Cedar holds this engine's rules, parsing them again if another engine took it. */
+  private slot(): string {
+    const mine = slots.find((slot) => slot.owner?.deref() === this);
+    const slot = mine ?? slots.reduce((oldest, next) => (next.used < oldest.used ? next : oldest));
+    slot.used = ++uses;
+    if (mine === undefined) {
+      slot.owner = undefined;
+      const parsed = preparsePolicySet(slot.name, { staticPolicies: this.text });
+      if (parsed.type === 'failure') throw new Error(parsed.errors.map((e) => e.message).join('; '));
+      slot.owner = new WeakRef(this);
+    }
+    return slot.name;
+  }
+}
+
+function userEntity(user: CedarRequest['user']): EntityJson {
+  return {
+    uid: { type: 'User', id: user.id },
+    attrs: {},
+    parents: user.groups.map((group) => ({ type: 'Group', id: group })),
+  };
+}
+
+function refusal(error: string): CedarVerdict {
+  return { allowed: false, rules: [], errors: [error] };
+}

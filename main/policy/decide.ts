@@ -1,7 +1,9 @@
-import type { CedarEngine } from './cedar.ts';
-import type { PolicyDocument } from './document.ts';
+import { digestOfTargets } from './canonical.ts';
+import { type CedarAnnotations, type CedarEngine, type CedarVerdict, compileCedar, type Question } from './cedar.ts';
+import { type PolicyDocument, parsePolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
-import type { Manifest } from './manifest.ts';
+import { type Manifest, type ManifestServer, parseManifest } from './manifest.ts';
+import { quote } from './problems.ts';
 
 /** One policy version, compiled. Immutable: an update makes a new one and never changes a call in flight. */
 export interface PolicySnapshot {
@@ -40,8 +42,21 @@ export interface RuleRef {
   readonly reason?: string;
 }
 
+/**
+ * Why, for programs. "unknown-tool": for this caller the tool does not exist, whatever the reason, and the caller must
+ * not learn more. "depends-on-arguments": asked about a call without its arguments, which the rules read.
+ */
+export type DecisionCode =
+  | 'allowed'
+  | 'ask'
+  | 'policy-denied'
+  | 'unknown-tool'
+  | 'app-not-allowed'
+  | 'depends-on-arguments';
+
 export interface Decision {
   readonly effect: 'allow' | 'ask' | 'deny';
+  readonly code: DecisionCode;
   /** The rules that determined the effect. Empty when nothing permitted (deny by default). */
   readonly rules: readonly RuleRef[];
   /** One sentence for the person. Never empty. */
@@ -51,8 +66,10 @@ export interface Decision {
   readonly obligations: readonly string[];
 }
 
+type File = 'policy.json' | 'policy.cedar' | 'manifest.json';
+
 /** Compiles the three signed documents into a snapshot, or says everything that is wrong with them. */
-export declare function compileSnapshot(source: {
+export function compileSnapshot(source: {
   readonly organisation: string;
   readonly version: number;
   readonly policyJson: string;
@@ -64,10 +81,141 @@ export declare function compileSnapshot(source: {
       readonly ok: false;
       readonly code: 'invalid-policy';
       readonly problems: readonly (Problem & { readonly file: string })[];
-    };
-
-/** The one decision function, for listing and for calling. Pure. A tool not pinned, revoked or outside the profile is denied. */
-export declare function decide(snapshot: PolicySnapshot, request: DecisionRequest): Decision;
+    } {
+  const document = parsePolicyDocument(source.policyJson);
+  const manifest = parseManifest(source.manifestJson);
+  // Rules are checked against the pinned tools; without a manifest there is nothing to check them against.
+  const engine = manifest.ok ? compileCedar(source.policyCedar, manifest.value) : undefined;
+  if (document.ok && manifest.ok && engine?.ok) {
+    const { organisation, version } = source;
+    const digest = digestOfTargets(source);
+    const snapshot = { organisation, version, digest, document: document.value, manifest: manifest.value };
+    return { ok: true, value: { ...snapshot, engine: engine.value } };
+  }
+  const from = (file: File, result: { ok: true } | { ok: false; problems: readonly Problem[] } | undefined) =>
+    result === undefined || result.ok ? [] : result.problems.map((problem) => ({ ...problem, file }));
+  return {
+    ok: false,
+    code: 'invalid-policy',
+    problems: [...from('policy.json', document), ...from('manifest.json', manifest), ...from('policy.cedar', engine)],
+  };
+}
 
 /** The groups the policy gives this account; an account the policy does not name has none. */
-export declare function userOf(snapshot: PolicySnapshot, account: string): User;
+export function userOf(snapshot: PolicySnapshot, account: string): User {
+  const { users } = snapshot.document.identity;
+  return { id: account, groups: Object.hasOwn(users, account) ? (users[account] ?? []) : [] };
+}
+
+/** The one decision function, for listing and for calling. Pure. A tool not pinned, revoked or outside the profile is denied. */
+export function decide(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
+  const { allowed } = snapshot.document.apps;
+  if (!allowed.includes('*') && !allowed.includes(request.app)) return appNotAllowed(snapshot, request);
+  const server = snapshot.manifest.servers.find((s) => s.alias === request.alias);
+  if (server === undefined || !isOffered(snapshot, server, request)) return unknownTool(snapshot, request);
+
+  const discover = verdictOn(snapshot, 'discover', request);
+  if (!discover.allowed) return unknownTool(snapshot, request);
+  if (request.question === 'discover') {
+    return settle(snapshot, 'allow', 'allowed', discover.rules, `You may see ${nameOf(server, request)}.`);
+  }
+
+  const { engine } = snapshot;
+  const asks: readonly Question[] = ['call', 'unattended'];
+  if (request.args === undefined && asks.some((q) => engine.dependsOnArguments(q, request.alias, request.tool))) {
+    const reason = `Whether you may use ${nameOf(server, request)} depends on what is asked of it.`;
+    return settle(snapshot, 'deny', 'depends-on-arguments', [], reason);
+  }
+  const call = verdictOn(snapshot, 'call', request);
+  if (call.errors.length > 0) return notEvaluated(snapshot, server, request, call);
+  if (!call.allowed) {
+    const standard = `${snapshot.document.organisation} has not given you permission for this use of ${nameOf(server, request)}.`;
+    return settle(snapshot, 'deny', 'policy-denied', call.rules, standard);
+  }
+  const unattended = verdictOn(snapshot, 'unattended', request);
+  // A rule that cannot be applied might have been the one that forbids; asking the person would not replace it.
+  if (unattended.errors.length > 0) return notEvaluated(snapshot, server, request, unattended);
+  if (!unattended.allowed) {
+    const standard = `${snapshot.document.organisation} wants you to confirm ${nameOf(server, request)} each time.`;
+    return settle(snapshot, 'ask', 'ask', unattended.rules, standard);
+  }
+  const rules = [...new Set([...call.rules, ...unattended.rules])];
+  return settle(snapshot, 'allow', 'allowed', rules, `You may use ${nameOf(server, request)}.`);
+}
+
+function isOffered(snapshot: PolicySnapshot, server: ManifestServer, request: DecisionRequest): boolean {
+  if (server.state === 'revoked' || !Object.hasOwn(server.tools, request.tool)) return false;
+  if (request.profile === undefined) return true;
+  const profile = snapshot.document.profiles.find((p) => p.name === request.profile);
+  const names = [`${server.alias}.*`, `${server.alias}.${request.tool}`];
+  return profile?.tools.some((pattern) => names.includes(pattern)) ?? false;
+}
+
+/** More than any laptop's users, apps and tools; beyond it the oldest verdicts are worked out again. */
+const maxVerdicts = 20_000;
+/** Verdicts that cannot change while a snapshot lives, because no rule in question reads arguments. */
+const verdicts = new WeakMap<PolicySnapshot, Map<string, CedarVerdict>>();
+
+function verdictOn(snapshot: PolicySnapshot, question: Question, request: DecisionRequest): CedarVerdict {
+  const { user, app, profile, alias, tool, args } = request;
+  const context = { app, ...(profile === undefined ? {} : { profile }), ...(args === undefined ? {} : { args }) };
+  const ask = () => snapshot.engine.evaluate({ question, user, alias, tool, context });
+  if (snapshot.engine.dependsOnArguments(question, alias, tool)) return ask();
+
+  const known = verdicts.get(snapshot) ?? new Map<string, CedarVerdict>();
+  verdicts.set(snapshot, known);
+  const key = JSON.stringify([question, user.id, user.groups, app, profile ?? null, alias, tool]);
+  const earlier = known.get(key);
+  if (earlier !== undefined) return earlier;
+  const verdict = ask();
+  const oldest = known.size >= maxVerdicts ? known.keys().next().value : undefined;
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(key, verdict);
+  return verdict;
+}
+
+/** The same words for every tool a caller cannot see, whether it is hidden, revoked, or was never there. */
+function unknownTool(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
+  const name = quote(`${request.alias}.${request.tool}`);
+  return settle(snapshot, 'deny', 'unknown-tool', [], `There is no tool ${name} for you here.`);
+}
+
+function appNotAllowed(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
+  const reason = `${snapshot.document.organisation} has not approved the app ${quote(request.app)}.`;
+  return settle(snapshot, 'deny', 'app-not-allowed', [], reason);
+}
+
+/** The author's reason would be misleading here: what happened is that the rule could not be applied. */
+function notEvaluated(
+  snapshot: PolicySnapshot,
+  server: ManifestServer,
+  request: DecisionRequest,
+  verdict: CedarVerdict,
+): Decision {
+  const details = verdict.errors.map((error) => error.replace(/\.$/, '')).join('; ');
+  const reason = `A rule about ${nameOf(server, request)} could not be applied, so the call was refused: ${details}.`;
+  const decision = settle(snapshot, 'deny', 'policy-denied', verdict.rules, reason);
+  return { ...decision, reason };
+}
+
+function settle(
+  snapshot: PolicySnapshot,
+  effect: Decision['effect'],
+  code: DecisionCode,
+  rules: readonly CedarAnnotations[],
+  standard: string,
+): Decision {
+  const reasons = [...new Set(rules.map((rule) => rule.reason).filter((reason) => reason !== undefined))];
+  return {
+    effect,
+    code,
+    rules: rules.map(({ id, reason }) => ({ id, ...(reason === undefined ? {} : { reason }) })),
+    reason: reasons.length === 0 ? standard : reasons.join(' '),
+    contact: rules.find((rule) => rule.contact !== undefined)?.contact ?? snapshot.document.contact,
+    obligations: [],
+  };
+}
+
+function nameOf(server: ManifestServer, request: DecisionRequest): string {
+  return `${quote(request.tool)} of ${server.title}`;
+}

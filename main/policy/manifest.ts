@@ -87,7 +87,8 @@ const argument = z.string().refine((text) => !text.includes('\0'), 'text without
 const object = z.custom<JsonObject>(isJsonObject, 'an object');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits');
 
-const shells = /^(?:a|ba|c|da|fi|k|mk|tc|z)?sh$|^(?:cmd|command|powershell|powershell_ise|pwsh|wsl|bash|busybox|env|sudo|doas|osascript|cscript|wscript)$/;
+const shells =
+  /^(?:a|ba|c|da|fi|k|mk|tc|z)?sh$|^(?:cmd|command|powershell|powershell_ise|pwsh|wsl|bash|busybox|env|sudo|doas|osascript|cscript|wscript)$/;
 
 /** True when a command would hand its arguments to a shell: then the manifest would not say what is run. */
 function isShell(command: string): boolean {

@@ -1,0 +1,131 @@
+import { isJsonObject, type Json, type JsonObject, type Problem } from './json.ts';
+import { own, pointer, show } from './problems.ts';
+
+/** What Cedar can know of an argument. */
+export type CedarType =
+  | { readonly kind: 'String' | 'Long' | 'Bool' | 'decimal' }
+  | { readonly kind: 'Set'; readonly element: CedarType }
+  | RecordType;
+
+export interface RecordType {
+  readonly kind: 'Record';
+  readonly fields: ReadonlyMap<string, { readonly type: CedarType; readonly required: boolean }>;
+  /** Declared by the tool, but of no type Cedar has. */
+  readonly untyped: ReadonlySet<string>;
+}
+
+/** Deeper schemas are not typed; a rule over them would not be readable either. */
+const maxDepth = 12;
+/** Names that mean something else in Cedar's JSON format and could turn a caller's object into an entity or a call. */
+const escapes = new Set(['__entity', '__extn', '__expr']);
+
+/** The Cedar record for a pinned input schema, and each part that could not be typed (paths continue `at`). */
+export function typeArguments(
+  inputSchema: JsonObject,
+  at: readonly PropertyKey[],
+): { readonly type: RecordType; readonly untyped: readonly Problem[] } {
+  const untyped: Problem[] = [];
+  const type = recordOf(inputSchema, { root: inputSchema, untyped, refs: [] }, at);
+  return { type, untyped };
+}
+
+interface Walk {
+  readonly root: JsonObject;
+  readonly untyped: Problem[];
+  /** The $refs being followed, so that a recursive schema ends. */
+  readonly refs: readonly string[];
+}
+
+function recordOf(schema: JsonObject, walk: Walk, at: readonly PropertyKey[]): RecordType {
+  const properties = own(schema, 'properties');
+  const required = own(schema, 'required');
+  const needed = new Set(Array.isArray(required) ? required : []);
+  const fields = new Map<string, { type: CedarType; required: boolean }>();
+  const untyped = new Set<string>();
+  for (const [name, property] of isJsonObject(properties) ? Object.entries(properties) : []) {
+    const here = [...at, 'properties', name];
+    const type = escapes.has(name) ? refuse(walk, here, `the name ${name}`) : typeOf(property, walk, here);
+    if (type === undefined) untyped.add(name);
+    else fields.set(name, { type, required: needed.has(name) });
+  }
+  return { kind: 'Record', fields, untyped };
+}
+
+function typeOf(schema: Json, walk: Walk, at: readonly PropertyKey[]): CedarType | undefined {
+  if (!isJsonObject(schema)) return refuse(walk, at, schema === true ? 'anything at all' : show(schema));
+  if (at.length > 2 * maxDepth + 8) return refuse(walk, at, `more than ${maxDepth} levels`);
+  const reference = own(schema, '$ref');
+  if (reference !== undefined) return follow(reference, walk, at);
+  if (own(schema, 'nullable') === true) return refuse(walk, at, 'a value that may be null');
+  const type = own(schema, 'type') ?? typeOfValues(schema);
+  switch (type) {
+    case 'string':
+      return { kind: 'String' };
+    case 'integer':
+      return { kind: 'Long' };
+    case 'number':
+      return { kind: 'decimal' };
+    case 'boolean':
+      return { kind: 'Bool' };
+    case 'array':
+      return setOf(schema, walk, at);
+    case 'object':
+      if (!isJsonObject(own(schema, 'properties'))) return refuse(walk, at, 'an object with free names');
+      return recordOf(schema, walk, at);
+    default:
+      return refuse(walk, at, found(schema, type));
+  }
+}
+
+function setOf(schema: JsonObject, walk: Walk, at: readonly PropertyKey[]): CedarType | undefined {
+  const items = own(schema, 'items');
+  if (own(schema, 'prefixItems') !== undefined || Array.isArray(items)) {
+    return refuse(walk, at, 'a list whose places have types of their own');
+  }
+  if (items === undefined) return refuse(walk, at, 'a list of anything');
+  const element = typeOf(items, walk, [...at, 'items']);
+  return element === undefined ? undefined : { kind: 'Set', element };
+}
+
+/** Only references inside the pinned definition: nothing is fetched (JSON Schema 2020-12 section 8.2.3). */
+function follow(reference: Json, walk: Walk, at: readonly PropertyKey[]): CedarType | undefined {
+  if (typeof reference !== 'string' || !reference.startsWith('#/')) return refuse(walk, at, `$ref ${show(reference)}`);
+  if (walk.refs.includes(reference)) return refuse(walk, at, 'a type that contains itself');
+  let target: Json | undefined = walk.root;
+  for (const part of reference.slice(2).split('/')) {
+    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    target = isJsonObject(target) ? own(target, name) : undefined;
+  }
+  if (target === undefined) return refuse(walk, at, `$ref ${show(reference)}, which is not there`);
+  return typeOf(target, { ...walk, refs: [...walk.refs, reference] }, at);
+}
+
+/** A schema with only `enum` or `const` still has one type when all its values have. */
+function typeOfValues(schema: JsonObject): Json | undefined {
+  const listed = own(schema, 'enum');
+  const single = own(schema, 'const');
+  const values: readonly Json[] = Array.isArray(listed) ? listed : single === undefined ? [] : [single];
+  if (values.length === 0) return undefined;
+  if (values.every((v) => typeof v === 'string')) return 'string';
+  if (values.every((v) => typeof v === 'boolean')) return 'boolean';
+  if (values.every((v) => Number.isSafeInteger(v))) return 'integer';
+  return undefined;
+}
+
+function found(schema: JsonObject, type: Json | undefined): string {
+  if (Array.isArray(type)) return type.includes('null') ? 'a value that may be null' : 'a value of several types';
+  for (const union of ['anyOf', 'oneOf', 'allOf', 'not', 'if']) {
+    if (own(schema, union) !== undefined) return `a choice of types (${union})`;
+  }
+  return type === undefined ? 'no type' : `type ${show(type)}`;
+}
+
+function refuse(walk: Walk, at: readonly PropertyKey[], what: string): undefined {
+  walk.untyped.push({
+    path: pointer(at),
+    expected: 'one type Cedar has: text, whole number, number, true/false, list or object of these',
+    found: what,
+    advice: 'Rules cannot read this argument. Ask before the tool is used, if it matters.',
+  });
+  return undefined;
+}
