@@ -56,7 +56,6 @@ async function attempt(
     });
     const agreement = await negotiate(rpc, options.clientInfo, known, options.startTimeoutMs);
     rpc.era = agreement.era;
-    wire.agreed(agreement.protocolVersion, agreement.era);
     if (wire instanceof HttpWire && agreement.era === 'legacy') wire.openServerStream();
     session = new Session(rpc, agreement, options.clientInfo, options.clock, options.hooks);
     return session;

@@ -67,7 +67,7 @@ export async function exchange(agents: HttpAgents, start: URL, options: Exchange
 }
 
 function redirectTarget(location: string | undefined, base: URL): URL | undefined {
-  return location !== undefined && URL.canParse(location, base) ? new URL(location, base) : undefined;
+  return location !== undefined && URL.canParse(location, base.href) ? new URL(location, base) : undefined;
 }
 
 function once(agents: HttpAgents, url: URL, options: Exchange): Promise<IncomingMessage> {

@@ -24,6 +24,8 @@ export class HttpWire implements Wire {
   readonly #log: Log;
   readonly #agents = new HttpAgents();
   readonly #closing = new AbortController();
+  /** Exchanges under way. */
+  readonly #live = new Set<AbortController>();
   #events: WireEvents | undefined;
   #sessionId: string | undefined;
   #protocolVersion: string | undefined;
@@ -43,7 +45,13 @@ export class HttpWire implements Wire {
 
   /** Resolves when the answer's stream has ended, a resumed one included. */
   async send(message: JsonObject, options: SendOptions = {}): Promise<void> {
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#closing.signal]) : this.#closing.signal;
+    // Not AbortSignal.any: in older Node versions it leaks beside a signal that lives as long as the session.
+    const controller = new AbortController();
+    const { signal } = controller;
+    const abort = () => controller.abort();
+    this.#live.add(controller);
+    options.signal?.addEventListener('abort', abort, { once: true });
+    if (options.signal?.aborted || this.#ending) abort();
     try {
       const response = await exchange(this.#agents, this.#url, {
         method: 'POST',
@@ -60,11 +68,13 @@ export class HttpWire implements Wire {
       await this.#receive(message, response, signal);
     } catch (error) {
       throw this.#explain(error);
+    } finally {
+      this.#live.delete(controller);
+      options.signal?.removeEventListener('abort', abort);
     }
   }
 
-  agreed(protocolVersion: string, era: 'legacy' | 'modern'): void {
-    if (era === 'modern') return;
+  agreed(protocolVersion: string): void {
     this.#protocolVersion = protocolVersion;
   }
 
@@ -83,6 +93,7 @@ export class HttpWire implements Wire {
 
   async #end(): Promise<void> {
     this.#closing.abort();
+    for (const controller of this.#live) controller.abort();
     if (this.#sessionId !== undefined) {
       try {
         const signal = AbortSignal.timeout(DELETE_MS);

@@ -213,7 +213,7 @@ async function initialize(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): 
     const text = `The server "${rpc.alias}" speaks the protocol revision ${found}; Gatehouse knows ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')} and ${MODERN_VERSION}.`;
     throw new BackendFailure('protocol', rpc.alias, text);
   }
-  rpc.wire.agreed(version, 'legacy');
+  rpc.wire.agreed(version);
   await rpc.notify('notifications/initialized', {});
   return agreementFrom('legacy', version, reply.result, reply.result.serverInfo);
 }

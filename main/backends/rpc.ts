@@ -6,6 +6,8 @@ import { type Wire, WireFailure, type WireLoss } from './wire.ts';
 
 const METHOD_NOT_FOUND = -32601;
 const INTERNAL_ERROR = -32603;
+/** How long a notification may take to be accepted. */
+const NOTIFY_MS = 10_000;
 
 export interface ExchangeOptions extends RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -116,7 +118,7 @@ export class Rpc {
   async notify(method: string, params: JsonObject): Promise<void> {
     if (this.#failure) throw this.#failure;
     try {
-      await this.wire.send({ jsonrpc: '2.0', method, params });
+      await this.wire.send({ jsonrpc: '2.0', method, params }, { signal: AbortSignal.timeout(NOTIFY_MS) });
     } catch (error) {
       throw this.#explain(error);
     }
@@ -209,7 +211,10 @@ export class Rpc {
   async #tellCancelled(requestId: number, reason: string): Promise<void> {
     if (this.#failure || (this.era === 'modern' && this.wire.answersWithinSend)) return;
     const message: JsonObject = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId, reason } };
-    await this.wire.send(message).catch((error: unknown) => this.#undelivered('notifications/cancelled', error));
+    const signal = AbortSignal.timeout(NOTIFY_MS);
+    await this.wire
+      .send(message, { signal })
+      .catch((error: unknown) => this.#undelivered('notifications/cancelled', error));
   }
 
   #undelivered(method: string, error: unknown): void {

@@ -87,9 +87,12 @@ export class Session implements BackendSession {
     if (this.#rpc.failure) throw this.#rpc.failure;
     if (this.#list && this.#clock.now() - this.#list.at <= maxAgeMs) return this.#list.tools;
     // Readers share one walk; one that gives up leaves it to the others.
-    this.#listRead ??= this.#readTools().finally(() => {
-      this.#listRead = undefined;
-    });
+    if (!this.#listRead) {
+      const read: Promise<readonly JsonObject[]> = this.#readTools().finally(() => {
+        if (this.#listRead === read) this.#listRead = undefined;
+      });
+      this.#listRead = read;
+    }
     return unlessAborted(this.#listRead, signal, this.alias);
   }
 

@@ -33,8 +33,8 @@ export interface Wire {
   start(events: WireEvents): Promise<void>;
   /** Rejects with WireFailure. */
   send(message: JsonObject, options?: SendOptions): Promise<void>;
-  /** The revision that was agreed; HTTP sends it as a header from here on. */
-  agreed(protocolVersion: string, era: 'legacy' | 'modern'): void;
+  /** A 2025 revision was agreed; HTTP sends it as a header from here on. */
+  agreed(protocolVersion: string): void;
   /** Resolves when process or connections are gone; bounded. */
   close(): Promise<void>;
 }

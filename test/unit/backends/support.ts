@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backends, BackendsOptions } from '../../../main/backends/backends.ts';
@@ -86,4 +88,20 @@ export function alive(pid: number): boolean {
     // ESRCH: that is the answer.
     return false;
   }
+}
+
+/** Starts one of the HTTP fixtures; its input's end is its end. */
+export async function startFixture(
+  file: string,
+  args: readonly string[] = [],
+): Promise<{ url: string; stop: () => Promise<void> }> {
+  const child = spawn(process.execPath, [path.join(FIXTURES, file), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const { url } = JSON.parse(line.toString('utf8')) as { url: string };
+  const stop = async () => {
+    const exited = once(child, 'exit');
+    child.stdin.end();
+    await exited;
+  };
+  return { url, stop };
 }
