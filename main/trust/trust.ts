@@ -1,5 +1,8 @@
 import type { Clock, Log } from '../ports.ts';
 
+export { createTrust } from './client.ts';
+export { parseEnrolment } from './enrolment.ts';
+
 /** The verified target files of one TUF snapshot. */
 export interface VerifiedTargets {
   readonly organisation: string;
@@ -89,11 +92,8 @@ export interface TrustOptions {
   /** How often to refresh, read after each accept. Seconds. */
   readonly refreshSeconds: () => number;
   readonly graceSeconds: () => number;
+  /** Milliseconds one file of the repository may take to arrive. Default 15000. */
+  readonly fileTimeoutMs?: number;
+  /** Used for http: and https: repositories; the desktop app passes one that knows the system's proxy. */
+  readonly fetch?: typeof globalThis.fetch;
 }
-
-export declare function createTrust(options: TrustOptions): Trust;
-
-/** Parses org.json; collects every problem in one message. */
-export declare function parseEnrolment(
-  text: string,
-): { readonly ok: true; readonly value: Enrolment } | { readonly ok: false; readonly message: string };

@@ -1,0 +1,401 @@
+import { fileURLToPath } from 'node:url';
+import { parseEnrolment, rootKeyIds } from './enrolment.ts';
+import { judgeExpiry, waitForExpiry } from './expiry.ts';
+import { openLastGood, tidyFolder } from './last-good.ts';
+import { createRefreshTimer } from './refresh-timer.ts';
+import { describeFailure, type Refusal } from './refusal.ts';
+import { layeredSource, memorySource, openSource } from './source.ts';
+import type {
+  Enrolment,
+  RefreshResult,
+  Trust,
+  TrustOptions,
+  TrustProblem,
+  TrustState,
+  VerifiedTargets,
+} from './trust.ts';
+import { NOTHING_SEEN, type SeenMetadata, type Verdict, verifyRepository } from './verify.ts';
+import { type FolderWatch, watchRepository } from './watch-folder.ts';
+
+const FILE_TIMEOUT_MS = 15_000;
+const REFRESH_TIMEOUT_MS = 90_000;
+
+/** The TUF client of one organisation: nothing is in force that was not verified, and accepted, as a whole. */
+export function createTrust(options: TrustOptions): Trust {
+  const { clock, log } = options;
+  const kept = openLastGood(options.dir);
+  const listeners = new Set<(state: TrustState) => void>();
+  const ending = new AbortController();
+  const timer = createRefreshTimer(options.refreshSeconds, () => void refresh());
+  const managed = options.managedEnrolment !== undefined;
+
+  let enrolment: Enrolment | undefined;
+  let current: VerifiedTargets | undefined;
+  let problem: TrustProblem | undefined;
+  let checkedAt: number | undefined;
+  let seen: SeenMetadata = kept.readSeen().metadata;
+  /** The files behind `current`, so that an unchanged target is not fetched again. */
+  let files: ReadonlyMap<string, string> = new Map();
+  let failures = 0;
+  let started = false;
+  let watched: FolderWatch | undefined;
+  let expiry: NodeJS.Timeout | undefined;
+  let graceMs = 0;
+  let readingGrace = false;
+  /** Raised by enrol and leave: what an earlier refresh brings home is no longer wanted. */
+  let epoch = 0;
+
+  const state = (): TrustState => {
+    lapse();
+    return {
+      ...(enrolment
+        ? {
+            enrolment: {
+              name: enrolment.name,
+              repository: enrolment.repository,
+              rootKeyIds: rootKeyIds(enrolment),
+              managed,
+            },
+          }
+        : {}),
+      ...(current ? { current } : {}),
+      ...(checkedAt === undefined ? {} : { checkedAt }),
+      ...(problem ? { problem } : {}),
+    };
+  };
+
+  const announce = () => {
+    if (ending.signal.aborted) return;
+    const now = state();
+    for (const listener of listeners) {
+      try {
+        listener(now);
+      } catch (error) {
+        log.error('trust-listener-failed', { message: messageOf(error) });
+      }
+    }
+  };
+
+  const setProblem = (refusal: Refusal): TrustProblem => {
+    const since = problem?.code === refusal.code ? problem.since : clock.now();
+    if (problem?.message !== refusal.message) log.warn('trust-problem', { ...refusal });
+    problem = { ...refusal, since };
+    return problem;
+  };
+
+  /** Ends what is past its expiry and grace. Called on a timer and before every look at the state. */
+  const lapse = () => {
+    // The grace is asked of the policy being taken up, whose reader looks at the state again.
+    if (!current || readingGrace) return;
+    const judged = judgeExpiry(current, clock.now(), graceMs);
+    if (judged.state === 'fresh') return;
+    if (judged.state === 'grace') {
+      if (!problem) setProblem(judged.refusal);
+      return;
+    }
+    current = undefined;
+    problem = undefined;
+    setProblem(judged.refusal);
+    // Not from inside state(): a listener that asks for the state would be called in the middle of asking.
+    queueMicrotask(announce);
+  };
+
+  const watchExpiry = () => {
+    clearTimeout(expiry);
+    if (!current || ending.signal.aborted) return;
+    expiry = setTimeout(
+      () => {
+        const before = problem;
+        lapse();
+        if (current && problem !== before) announce();
+        watchExpiry();
+      },
+      waitForExpiry(current, clock.now(), graceMs),
+    );
+    expiry.unref();
+  };
+
+  const putInForce = (targets: VerifiedTargets) => {
+    current = targets;
+    readingGrace = true;
+    try {
+      graceMs = options.graceSeconds() * 1000;
+    } finally {
+      readingGrace = false;
+    }
+    watchExpiry();
+  };
+
+  const acceptable = (targets: VerifiedTargets): Refusal | undefined => {
+    try {
+      const sentence = options.accept(targets);
+      return sentence === undefined ? undefined : { code: 'invalid-policy', message: sentence };
+    } catch (error) {
+      return {
+        code: 'invalid-policy',
+        message: `The signed policy of ${targets.organisation} could not be prepared: ${messageOf(error)}. Tell your IT team.`,
+      };
+    }
+  };
+
+  const fetchAndVerify = (target: Enrolment, signal: AbortSignal): Promise<Verdict> => {
+    const repository = openSource(target.repository, {
+      timeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]),
+      ...(options.fetch ? { fetch: options.fetch } : {}),
+    });
+    const known = new Map([...files].filter(([path]) => path.startsWith('targets/')));
+    return verifyRepository({
+      enrolment: target,
+      source: layeredSource(memorySource(known), repository),
+      seen,
+      at: clock.now(),
+      expiry: 'enforced',
+      workIn: options.dir,
+      where: target.repository,
+    });
+  };
+
+  /** Swaps in what was verified. What cannot be kept on disk is not taken up either: it would be gone at the next start. */
+  const takeUp = (verdict: Verdict & { ok: true }, orgJson?: string): Refusal | undefined => {
+    try {
+      if (orgJson !== undefined) kept.writeEnrolment(orgJson);
+      kept.writeSeen(verdict.seen, clock.now());
+      if (!sameFiles(files, verdict.files)) kept.writeGood(verdict.files);
+    } catch (error) {
+      return describeFailure(error, options.dir);
+    }
+    seen = verdict.seen;
+    files = verdict.files;
+    problem = undefined;
+    checkedAt = clock.now();
+    failures = 0;
+    putInForce(verdict.value);
+    return undefined;
+  };
+
+  const failed = (refusal: Refusal): RefreshResult => {
+    failures += 1;
+    const result: RefreshResult = { ok: false, problem: setProblem(refusal) };
+    announce();
+    return result;
+  };
+
+  const refreshNow = async (): Promise<RefreshResult> => {
+    if (!enrolment) return { ok: false, problem: problem ?? setProblem(notEnrolled) };
+    const mine = epoch;
+    const verdict = await fetchAndVerify(enrolment, ending.signal);
+    if (mine !== epoch || ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
+    if (!verdict.ok) {
+      remember(verdict.seen);
+      return failed(verdict);
+    }
+    const changed = current?.version !== verdict.value.version || current.digest !== verdict.value.digest;
+    const refusal = (changed ? acceptable(verdict.value) : undefined) ?? takeUp(verdict);
+    if (refusal) {
+      remember(verdict.seen);
+      return failed(refusal);
+    }
+    log.info(changed ? 'policy-taken-up' : 'policy-checked', {
+      version: verdict.value.version,
+      digest: verdict.value.digest,
+    });
+    announce();
+    return { ok: true, changed };
+  };
+
+  /** A refused refresh still proves what exists: nothing older may come back later. */
+  const remember = (metadata: SeenMetadata) => {
+    seen = metadata;
+    try {
+      kept.writeSeen(metadata, checkedAt);
+    } catch (error) {
+      log.error('trust-seen-not-kept', { message: messageOf(error) });
+    }
+  };
+
+  // One at a time. A refresh asked for while one runs starts after it: the running one may have read the old files.
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting: Promise<RefreshResult> | undefined;
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work);
+    last = turn.catch(() => {
+      // Reported to whoever asked for that turn; the queue only needs to know it is over.
+    });
+    return turn;
+  };
+  const refresh = (): Promise<RefreshResult> => {
+    waiting ??= inTurn(async () => {
+      waiting = undefined;
+      const result = await refreshNow().catch((error: unknown) =>
+        failed(describeFailure(error, enrolment?.repository ?? options.dir)),
+      );
+      if (!ending.signal.aborted && enrolment) timer.schedule(failures);
+      return result;
+    });
+    return waiting;
+  };
+
+  const follow = () => {
+    watched?.close();
+    watched = undefined;
+    if (!enrolment || ending.signal.aborted || !started) return;
+    timer.schedule(failures);
+    if (enrolment.repository.startsWith('file:'))
+      watched = watchRepository(fileURLToPath(enrolment.repository), () => void refresh());
+  };
+
+  const loadEnrolment = () => {
+    const stored =
+      options.managedEnrolment === undefined
+        ? kept.readEnrolment()
+        : { state: 'kept' as const, value: options.managedEnrolment };
+    if (stored.state === 'none') return setProblem(notEnrolled);
+    if (stored.state === 'damaged')
+      return setProblem({ code: 'invalid-enrolment', message: `${stored.message}. Join your organisation again.` });
+    const parsed = parseEnrolment(stored.value);
+    if (!parsed.ok) return setProblem({ code: 'invalid-enrolment', message: parsed.message });
+    enrolment = parsed.value;
+    return undefined;
+  };
+
+  const loadGood = async () => {
+    const good = kept.readGood();
+    if (!enrolment || good.state === 'none') return;
+    const healing = `It will be fetched again from ${enrolment.repository}; until then no tool may be used.`;
+    if (good.state === 'damaged') {
+      setProblem({
+        code: 'tampered',
+        message: `The policy kept on this computer is damaged: ${good.message}. ${healing}`,
+      });
+      return;
+    }
+    const verdict = await verifyRepository({
+      enrolment,
+      source: memorySource(good.value),
+      seen: NOTHING_SEEN,
+      at: clock.now(),
+      // Expiry is judged below with the grace this very policy gives.
+      expiry: 'ignored',
+      workIn: options.dir,
+      where: `${options.dir} (kept on this computer)`,
+    });
+    if (!verdict.ok) {
+      setProblem({ code: verdict.code === 'unreachable' ? 'tampered' : verdict.code, message: verdict.message });
+      return;
+    }
+    const refusal = acceptable(verdict.value);
+    if (refusal) {
+      setProblem(refusal);
+      return;
+    }
+    files = good.value;
+    checkedAt = kept.readSeen().checkedAt;
+    putInForce(verdict.value);
+    lapse();
+  };
+
+  return {
+    state,
+    async start() {
+      if (started || ending.signal.aborted) return;
+      started = true;
+      try {
+        tidyFolder(options.dir);
+      } catch (error) {
+        setProblem(describeFailure(error, options.dir));
+      }
+      await inTurn(async () => {
+        if (!loadEnrolment()) await loadGood();
+      });
+      announce();
+      follow();
+      const first = refresh();
+      // With a policy in force the network may take its time; without one there is nothing to start with.
+      if (!current) await first;
+    },
+    refresh,
+    enrol: (orgJson) =>
+      inTurn(async (): Promise<RefreshResult> => {
+        const refuse = (refusal: Refusal): RefreshResult => ({
+          ok: false,
+          problem: { ...refusal, since: clock.now() },
+        });
+        if (managed) return refuse(managedElsewhere(enrolment?.name));
+        const parsed = parseEnrolment(orgJson);
+        if (!parsed.ok) return refuse({ code: 'invalid-enrolment', message: parsed.message });
+        try {
+          tidyFolder(options.dir);
+        } catch (error) {
+          return refuse(describeFailure(error, options.dir));
+        }
+        const verdict = await fetchAndVerify(parsed.value, ending.signal);
+        if (ending.signal.aborted) return refuse(superseded);
+        if (!verdict.ok) return refuse(verdict);
+        const refusal = acceptable(verdict.value) ?? takeUp(verdict, orgJson);
+        if (refusal) return refuse(refusal);
+        epoch += 1;
+        enrolment = parsed.value;
+        started = true;
+        follow();
+        announce();
+        return { ok: true, changed: true };
+      }),
+    leave() {
+      if (managed || !enrolment) return false;
+      try {
+        kept.erase();
+      } catch (error) {
+        setProblem(describeFailure(error, options.dir));
+        announce();
+        return false;
+      }
+      epoch += 1;
+      enrolment = undefined;
+      current = undefined;
+      checkedAt = undefined;
+      files = new Map();
+      seen = NOTHING_SEEN;
+      problem = undefined;
+      setProblem(notEnrolled);
+      timer.close();
+      follow();
+      announce();
+      return true;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      ending.abort();
+      timer.close();
+      clearTimeout(expiry);
+      watched?.close();
+      listeners.clear();
+    },
+  };
+}
+
+const notEnrolled: Refusal = {
+  code: 'not-enrolled',
+  message: 'This computer has not joined an organisation yet. Open Gatehouse and join one.',
+};
+
+const superseded: Refusal = {
+  code: 'unreachable',
+  message: 'This check was given up because the organisation changed or Gatehouse is closing.',
+};
+
+function managedElsewhere(name: string | undefined): Refusal {
+  return {
+    code: 'invalid-enrolment',
+    message: `This computer is enrolled by its administrator${name ? ` in ${name}` : ''}, so another organisation cannot be joined. Ask your IT team.`,
+  };
+}
+
+function sameFiles(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  return one.size === other.size && [...one].every(([path, text]) => other.get(path) === text);
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
