@@ -3,19 +3,22 @@ import { join } from 'node:path';
 import type { EventName, EventPayload, Handlers, StatusView } from '../preload/contract.ts';
 import { makeDemoOrganisation } from './admin/demo.ts';
 import { type Approvals, createApprovals } from './approvals/approvals.ts';
+import type { AuditEvent } from './audit/record.ts';
 import { type AuditStore, openAudit } from './audit/store.ts';
 import { type Backends, createBackends } from './backends/backends.ts';
 import { createGateway, type Gateway, type InForce } from './gateway/gateway.ts';
 import { type Apps, createApps } from './identity/apps.ts';
 import { createHandlers } from './ipc/answers.ts';
+import { createChangeFeed } from './ipc/change-feed.ts';
 import { type Console, createConsole } from './ipc/console.ts';
 import { readStatus } from './ipc/status-view.ts';
 import { toolSetWords } from './ipc/tools-view.ts';
+import { offeredSnapshots } from './person/offered.ts';
 import { createPause, type Pause } from './person/pause.ts';
 import { createSwitches, type Switches } from './person/switches.ts';
-import type { PolicySnapshot } from './policy/decide.ts';
 import type { Ports } from './ports.ts';
 import { type CurrentPolicy, createPolicyCompiler } from './trust/current-policy.ts';
+import { createPolicyRecorder } from './trust/policy-recorder.ts';
 import { type EnrolmentPreview, previewEnrolment } from './trust/preview.ts';
 import { createTrust, type Trust } from './trust/trust.ts';
 
@@ -89,8 +92,15 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   const emit: Rooms['emit'] = (name, payload) => {
     for (const listener of listeners) listener(name, payload);
   };
-  const changed = (...whats: EventPayload<'changed'>['what'][]) => {
-    for (const what of whats) emit('changed', { what });
+  const feed = createChangeFeed((what) => emit('changed', { what }));
+  const changed = feed.add;
+  /** For what happens outside a call. A call that cannot be recorded is refused by the gateway itself. */
+  const record = (event: AuditEvent) => {
+    try {
+      audit.writer.append(event);
+    } catch (error) {
+      ports.log.error('record-unavailable', { kind: event.kind, message: messageOf(error) });
+    }
   };
 
   const compiler = createPolicyCompiler();
@@ -172,7 +182,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   const handlers = createHandlers(all);
   answers.handlers = handlers;
 
-  const recordPolicy = createPolicyRecorder(all);
+  const recordPolicy = createPolicyRecorder(trust, policy, record);
   const applyPolicy = () => {
     const current = policy();
     backends.apply(current.ok ? offered(current.snapshot).manifest.servers : []);
@@ -183,7 +193,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   trust.onChange(applyPolicy);
   switches.onChange(applyPolicy);
   pause.onChange((state) => {
-    audit.writer.append({
+    record({
       kind: state.paused ? 'gateway.paused' : 'gateway.resumed',
       message: pause.message() ?? 'resumed',
     });
@@ -222,11 +232,12 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     trust.close();
     pause.close();
     apps.flush();
-    audit.writer.append({ kind: 'gateway.stopped', version: ports.version });
+    feed.close();
+    record({ kind: 'gateway.stopped', version: ports.version });
     audit.close();
   };
 
-  audit.writer.append({ kind: 'gateway.started', version: ports.version });
+  record({ kind: 'gateway.started', version: ports.version });
   if (options.orgJson !== undefined) {
     const enrolled = await trust.enrol(options.orgJson);
     // A repository out of reach is no reason to stop where its last good policy is in force.
@@ -265,55 +276,8 @@ function makeDataFolder(path: string): string | undefined {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return undefined;
   } catch (error) {
-    return `Gatehouse cannot use its data folder ${path}: ${error instanceof Error ? error.message : String(error)}. Give your account write access to it, or name another folder with --data.`;
+    return `Gatehouse cannot use its data folder ${path}: ${messageOf(error)}. Give your account write access to it, or name another folder with --data.`;
   }
 }
 
-/** What the person switched off is not offered: a smaller manifest under the same signed rules, never a larger one. */
-function offeredSnapshots(switches: Switches): (snapshot: PolicySnapshot) => PolicySnapshot {
-  let last: { source: PolicySnapshot; off: string; offered: PolicySnapshot } | undefined;
-  return (source) => {
-    const off = switches.off().join('\n');
-    if (last?.source === source && last.off === off) return last.offered;
-    const servers = source.manifest.servers.filter((server) => !switches.isOff(server.alias));
-    const offered =
-      servers.length === source.manifest.servers.length
-        ? source
-        : { ...source, manifest: { ...source.manifest, servers } };
-    last = { source, off, offered };
-    return offered;
-  };
-}
-
-/** Writes each change of what is in force to the record, once. */
-function createPolicyRecorder({ trust, audit, policy }: Rooms): () => void {
-  let lastVersion = '';
-  let lastProblem = '';
-  return () => {
-    const state = trust.state();
-    const current = policy();
-    const version = current.ok
-      ? `${current.snapshot.organisation}:${current.snapshot.version}:${current.snapshot.digest}`
-      : '';
-    if (version !== lastVersion) {
-      if (current.ok && state.current) {
-        const { organisation, version: number, digest, signers } = state.current;
-        audit.writer.append({
-          kind: 'policy.applied',
-          organisation,
-          version: number,
-          digest,
-          signers: [...signers.policy, ...signers.servers],
-        });
-      } else if (!current.ok) {
-        audit.writer.append({ kind: 'policy.ended', code: current.code, message: current.message });
-      }
-      lastVersion = version;
-    }
-    const problem = state.problem && state.enrolment ? `${state.problem.code}: ${state.problem.message}` : '';
-    if (problem && problem !== lastProblem && state.problem) {
-      audit.writer.append({ kind: 'policy.rejected', code: state.problem.code, message: state.problem.message });
-    }
-    lastProblem = problem;
-  };
-}
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

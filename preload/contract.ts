@@ -36,8 +36,8 @@ const ToolAction = z.object({
   title: z.string(),
   description: z.string(),
   risk: Risk,
-  /** What the policy says before arguments are known. */
-  effect: z.enum(['allow', 'ask', 'deny', 'hidden']),
+  /** What the policy says before arguments are known; "depends" when a rule reads them. */
+  effect: z.enum(['allow', 'ask', 'deny', 'depends', 'hidden']),
   reason: z.string(),
   rules: z.array(Rule),
   state: z.enum(['approved', 'changed', 'unpinned', 'missing', 'unseen']),

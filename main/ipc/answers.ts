@@ -62,7 +62,13 @@ export function createHandlers(rooms: Rooms): Handlers {
     issueApp: ({ name }) => {
       const issued = apps.issue(name);
       if (!issued.ok) return issued;
-      audit.writer.append({ kind: 'app.issued', app: issued.app.name });
+      try {
+        audit.writer.append({ kind: 'app.issued', app: issued.app.name });
+      } catch (error) {
+        // A token nobody recorded must not exist.
+        apps.revoke(issued.app.id);
+        throw error;
+      }
       gateway.appEnded(issued.app.id);
       return { ok: true, app: viewApp(issued.app), token: issued.token, endpoint: rooms.endpoint() ?? '' };
     },

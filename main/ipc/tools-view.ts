@@ -1,7 +1,7 @@
 import type { ToolActionView, ToolSetView } from '../../preload/contract.ts';
 import type { Rooms } from '../app.ts';
 import type { HeldBack } from '../gateway/gateway.ts';
-import { decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
+import { type DecisionRequest, decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { ManifestServer, Pin } from '../policy/manifest.ts';
 
@@ -66,7 +66,8 @@ function readAction(
 ): ToolActionView | undefined {
   const user = userOf(snapshot, rooms.ports.account);
   // The app is not known yet: a rule about one app shows only when that app asks.
-  const request = { user, app: '', alias: server.alias, tool, at: rooms.ports.clock.now() };
+  const app = snapshot.document.apps.allowed.find((name) => name !== '*') ?? 'Gatehouse';
+  const request = { user, app, alias: server.alias, tool, at: rooms.ports.clock.now() };
   const decided = previewDecision(snapshot, request);
   if (decided === undefined) return undefined;
   const mine = held.find((entry) => entry.tool === tool);
@@ -78,20 +79,24 @@ function readAction(
     risk: riskOf(pin.definition),
     effect: decided.effect,
     reason: decided.reason,
-    rules: decided.rules.map(({ id, reason }) => (reason === undefined ? { id } : { id, reason })),
+    rules: decided.rules,
     state: mine?.state ?? 'approved',
     changes: mine ? mine.changes.map(({ path, before, after }) => ({ path, before, after })) : [],
   };
 }
 
-type Preview = ReturnType<typeof decide>;
-
+/** Undefined when the tool does not exist for this person. */
 function previewDecision(
   snapshot: PolicySnapshot,
-  request: Omit<Parameters<typeof decide>[1], 'question'>,
-): Preview | undefined {
+  request: Omit<DecisionRequest, 'question'>,
+): Pick<ToolActionView, 'effect' | 'reason' | 'rules'> | undefined {
   if (decide(snapshot, { ...request, question: 'discover' }).effect === 'deny') return undefined;
-  return decide(snapshot, { ...request, question: 'call', args: {} });
+  const { alias, tool } = request;
+  if (snapshot.engine.dependsOnArguments('call', alias, tool)) {
+    return { effect: 'depends', reason: 'It depends on what the app asks it to do.', rules: [] };
+  }
+  const { effect, reason, rules } = decide(snapshot, { ...request, question: 'call', args: {} });
+  return { effect, reason, rules: rules.map((rule) => ({ ...rule })) };
 }
 
 function unpinnedAction(held: HeldBack): ToolActionView {
