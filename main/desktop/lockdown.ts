@@ -8,7 +8,7 @@ export function registerScheme(): void {
   protocol.registerSchemesAsPrivileged([{ scheme: SCHEME, privileges: { standard: true, secure: true } }]);
 }
 
-/** Windows live in a session that keeps nothing on disk, reaches no network and is granted nothing. */
+/** Windows live in a session that keeps nothing on disk, reaches no network and is granted next to nothing. */
 export function openSession(root: string, log: Log): Session {
   // No "persist:" prefix: in memory only.
   const opened = session.fromPartition('gatehouse');
@@ -18,8 +18,10 @@ export function openSession(root: string, log: Log): Session {
     if (!allowed) log.warn('window-request-blocked', { url: details.url.slice(0, 200), kind: details.resourceType });
     decide({ cancel: !allowed });
   });
-  opened.setPermissionRequestHandler((_contents, _permission, decide) => decide(false));
-  opened.setPermissionCheckHandler(() => false);
+  opened.setPermissionRequestHandler((_contents, permission, decide, { requestingUrl }) =>
+    decide(mayUse(permission, requestingUrl)),
+  );
+  opened.setPermissionCheckHandler((_contents, permission, origin) => mayUse(permission, origin));
   opened.setDevicePermissionHandler(() => false);
   opened.on('will-download', (event) => event.preventDefault());
   opened.setSpellCheckerEnabled(false);
@@ -42,6 +44,11 @@ export function lockPages(log: Log): void {
       return { action: 'deny' };
     });
   });
+}
+
+/** The one thing granted: our own pages put text on the clipboard, after a click. Reading it stays forbidden. */
+function mayUse(permission: string, origin: string): boolean {
+  return permission === 'clipboard-sanitized-write' && (origin === ORIGIN || origin.startsWith(`${ORIGIN}/`));
 }
 
 async function answer(root: string, request: Request): Promise<Response> {

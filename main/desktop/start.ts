@@ -200,10 +200,21 @@ function tellOnce(preferences: Preferences, notices: Notices): void {
   notices.show(words.stillHere);
 }
 
-/** One line for a terminal, a plain window for a person. */
+/** One line for a terminal, a plain window for a person; the exit code is 1 however it ends. */
 function fail(failure: AppFailure, log: Log): void {
   log.error('start-failed', { code: failure.code, message: failure.message });
   process.stderr.write(`gatehouse: cannot start (${failure.code}): ${failure.message.replace(/\s+/g, ' ')}\n`);
-  dialog.showErrorBox(words.startFailed, `${failure.message}\n\n${words.nextSteps[failure.code]}`);
-  app.exit(EXIT_FAILED);
+  const exit = () => app.exit(EXIT_FAILED);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, exit);
+  app.on('before-quit', exit);
+  dialog
+    .showMessageBox({
+      type: 'error',
+      title: words.product,
+      message: words.startFailed,
+      detail: `${failure.message}\n\n${words.nextSteps[failure.code]}`,
+      buttons: [words.menu.quit],
+      noLink: true,
+    })
+    .then(exit, exit);
 }

@@ -39,7 +39,6 @@ export const words = {
   },
   notDone: 'That did not work',
   startFailed: 'Gatehouse cannot start',
-  stopFailed: 'Gatehouse stopped',
   nextSteps: {
     'port-in-use':
       'Another program uses this port, perhaps a second Gatehouse of another user. Quit that program and start Gatehouse again, or choose another port with --port N and connect your AI apps anew.',
