@@ -324,7 +324,7 @@ export class Calls {
   // ── carrying it out ───────────────────────────────────────────────────────────────────────────────────────────
 
   async #carry(known: Known, decision: Verdict, approval: Approval, session: BackendSession): Promise<CallAnswer> {
-    const { callId, request, named, snapshot } = known;
+    const { request, named, snapshot } = known;
     const stop = stopReasonOf(request.signal);
     if (stop !== undefined) return this.#stoppedBefore(known, decision, stop);
     try {

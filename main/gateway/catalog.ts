@@ -21,6 +21,8 @@ export const houseKey = 'gatehouse';
 
 /** How old what a backend shows may be before it is looked at again. */
 export const shownMaxAgeMs = 10_000;
+/** No cached answer is young enough. */
+const askAnew = -1;
 /** How long one list waits for backends that are still starting. */
 const listWaitMs = 3_000;
 /** How long one look may take in all. */
@@ -156,16 +158,16 @@ export class Catalog {
     if (!comparison.clean || verdict === undefined) {
       this.#held.note(server.alias, source, comparison.verdicts);
       // What one session shows the house should see too, and every list with it.
-      if (verdict?.state !== 'approved') void this.look(server, 0);
+      if (verdict?.state !== 'approved') void this.look(server);
     }
     return verdict;
   }
 
   /** Looks at one backend now; coalesced with a look under way. Resolves when it is known or has failed, never rejects. */
-  look(server: ManifestServer, maxAgeMs: number): Promise<void> {
+  look(server: ManifestServer): Promise<void> {
     const sight = this.#sightOf(server);
     if (sight.looking !== undefined) return sight.looking.done;
-    const done = this.#lookNow(server, sight, maxAgeMs).finally(() => {
+    const done = this.#lookNow(server, sight).finally(() => {
       delete sight.looking;
     });
     sight.looking = { since: Date.now(), done };
@@ -177,7 +179,7 @@ export class Catalog {
     const sight = this.#sightOf(server);
     if (sight.shown === undefined) return;
     sight.seenAt = 0;
-    void this.look(server, 0);
+    void this.look(server);
   }
 
   /** A new policy: what was seen of servers that are gone, or started differently now, is forgotten. */
@@ -204,7 +206,7 @@ export class Catalog {
     const looks: Promise<void>[] = [];
     for (const server of servers) {
       const sight = this.#sightOf(server);
-      looks.push(this.look(server, 0));
+      looks.push(this.look(server));
       // The wait is counted from when the look began: a hanging backend costs one list three seconds, not every list.
       const rest = (sight.looking?.since ?? now) + listWaitMs - now;
       const failedLately = now - sight.failedAt < failurePauseMs;
@@ -219,11 +221,11 @@ export class Catalog {
     clearTimeout(timer);
   }
 
-  async #lookNow(server: ManifestServer, sight: Sight, maxAgeMs: number): Promise<void> {
+  async #lookNow(server: ManifestServer, sight: Sight): Promise<void> {
     try {
       const signal = AbortSignal.timeout(lookTimeoutMs);
       const session = await this.#backends.open(server.alias, houseKey, signal);
-      this.#takeUp(server, sight, await session.tools(maxAgeMs, signal));
+      this.#takeUp(server, sight, await session.tools(askAnew, signal));
     } catch (error) {
       sight.failedAt = Date.now();
       this.#log.warn('backend-not-seen', { alias: server.alias, code: failureCode(error), error: String(error) });

@@ -127,7 +127,7 @@ export class LoopbackGateway implements Gateway {
 
   async inspect(alias: string): Promise<void> {
     const server = this.#serverOf(alias);
-    if (server !== undefined) await this.#catalog.look(server, 0);
+    if (server !== undefined) await this.#catalog.look(server);
   }
 
   async close(graceMs: number): Promise<void> {
