@@ -71,16 +71,26 @@ function redirectTarget(location: string | undefined, base: URL): URL | undefine
 }
 
 function once(agents: HttpAgents, url: URL, options: Exchange): Promise<IncomingMessage> {
+  const { signal } = options;
   return new Promise((resolve, reject) => {
     const headers: OutgoingHttpHeaders = { ...options.headers };
     if (options.body !== undefined) headers['content-length'] = Buffer.byteLength(options.body);
     const library = url.protocol === 'https:' ? https : http;
-    const request = library.request(
-      url,
-      { method: options.method, headers, agent: agents.for(url), signal: options.signal },
-      resolve,
-    );
+    const request = library.request(url, { method: options.method, headers, agent: agents.for(url) }, (response) => {
+      // Whoever reads the body sees its error; one that nobody reads must not end this process when it is aborted.
+      response.on('error', () => {});
+      resolve(response);
+    });
+    // Not the request's own `signal` option: it destroys with an error, and in the moment between an answer's end and the socket's return
+    // to the agent nobody listens for errors on the socket, which would end this process.
+    const abort = () => {
+      reject(signal.reason);
+      request.destroy();
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
     request.on('error', reject);
+    request.on('close', () => signal.removeEventListener('abort', abort));
     // The agent's timeout is for idle connections; a slow answer has the request's own deadline.
     request.on('socket', (socket) => socket.setTimeout(0));
     request.end(options.body);

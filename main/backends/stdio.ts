@@ -96,7 +96,9 @@ export class StdioWire implements Wire {
     const stdin = this.#child?.stdin;
     if (!stdin?.writable || this.#ending) throw new WireFailure('unavailable', 'its process has ended');
     if (stdin.writableLength > MESSAGE_BYTES) throw new WireFailure('unavailable', 'it does not read what it is sent');
-    stdin.write(`${JSON.stringify(message)}\n`);
+    // Servers that read with Node's readline take U+2028 and U+2029 for line ends; escaped, the JSON says the same.
+    const text = JSON.stringify(message).replace(/[\u2028\u2029]/g, (c) => (c === '\u2028' ? '\\u2028' : '\\u2029'));
+    stdin.write(`${text}\n`);
   }
 
   agreed(): void {
