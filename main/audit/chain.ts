@@ -55,18 +55,18 @@ export function genesis(chainId: string): ChainPoint {
 
 /** Hex SHA-256 of a row's content and of the hash before it. */
 export function hashRow(row: Omit<ChainRow, 'hash'>): string {
+  const fields = [row.kind, row.callId, row.prev, row.body];
   const hash = createHash('sha256');
-  const put = (field: string | Uint8Array): void => {
-    if (typeof field === 'string') hash.update(netstring(field));
-    else hash.update(`${field.byteLength}:`).update(field).update('\n');
-  };
-  hash.update(netstring('gatehouse-audit-row-1') + netstring(String(row.seq)) + netstring(String(row.at)));
-  put(row.kind);
-  if (row.callId === null) hash.update('-\n');
-  else put(row.callId);
-  put(row.prev);
-  put(row.body);
-  return hash.digest('hex');
+  let text = netstring('gatehouse-audit-row-1') + netstring(String(row.seq)) + netstring(String(row.at));
+  for (const field of fields) {
+    if (field === null) text += '-\n';
+    else if (typeof field === 'string') text += netstring(field);
+    else {
+      hash.update(`${text}${field.byteLength}:`).update(field);
+      text = '\n';
+    }
+  }
+  return hash.update(text).digest('hex');
 }
 
 /** Follows the chain from `start`; stops at the first bad row and says how it is bad. */

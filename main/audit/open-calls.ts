@@ -11,6 +11,11 @@ export class OpenCalls {
     for (const { seq, callId } of open) if (!this.#seqs.has(callId)) this.#seqs.set(callId, seq);
   }
 
+  /** Begin rows of open calls, oldest first. */
+  seqs(): readonly number[] {
+    return [...this.#seqs.values()];
+  }
+
   /** The begin row an event about to be written belongs to. */
   beginSeqFor(event: AuditEvent): number | null {
     return event.kind === 'call.end' ? (this.#seqs.get(event.callId) ?? null) : null;

@@ -9,7 +9,7 @@ const startKinds = "r.kind IN ('call.begin', 'call.refused')";
 const hour = 3_600_000;
 
 /** Reads the record through the writer's own connection; a page costs two queries, whatever its length. */
-export function createReader(db: Database.Database): Omit<AuditReader, 'verify'> {
+export function createReader(db: Database.Database, openSeqs: () => readonly number[]): Omit<AuditReader, 'verify'> {
   // LIKE folds ASCII only, which is fast and right for ASCII needles; other text is compared here.
   db.function('holds_text', { deterministic: true }, (text: unknown, needle: unknown) =>
     typeof text === 'string' && typeof needle === 'string' && text.toLowerCase().includes(needle) ? 1 : 0,
@@ -61,7 +61,7 @@ export function createReader(db: Database.Database): Omit<AuditReader, 'verify'>
     calls(filter) {
       const range = seqRange(filter);
       if (range === undefined) return [];
-      const { sql, values } = selectStarts(filter, range);
+      const { sql, values } = selectStarts(filter, range, openSeqs);
       const starts = db.prepare<Value[], AuditRow>(sql).all(...values);
       if (starts.length === 0) return [];
       const seqs = JSON.stringify(starts.map((row) => row.seq));
@@ -96,7 +96,11 @@ export function createReader(db: Database.Database): Omit<AuditReader, 'verify'>
   };
 }
 
-function selectStarts(filter: CallFilter, range: { low: number; high: number }): { sql: string; values: Value[] } {
+function selectStarts(
+  filter: CallFilter,
+  range: { low: number; high: number },
+  openSeqs: () => readonly number[],
+): { sql: string; values: Value[] } {
   const terms = [startKinds, 'r.seq BETWEEN ? AND ?'];
   const values: Value[] = [range.low, range.high];
   const where = (term: string, ...bound: Value[]): void => {
@@ -110,7 +114,6 @@ function selectStarts(filter: CallFilter, range: { low: number; high: number }):
   if (filter.tool !== undefined) where('r.tool = ?', filter.tool);
   if (filter.since !== undefined) where('r.at >= ?', filter.since);
   if (filter.until !== undefined) where('r.at <= ?', filter.until);
-  const end = "rows e WHERE e.kind = 'call.end' AND e.begin_seq = r.seq";
   switch (filter.outcome) {
     case undefined:
       break;
@@ -118,10 +121,13 @@ function selectStarts(filter: CallFilter, range: { low: number; high: number }):
       where("r.kind = 'call.refused'");
       break;
     case 'ok':
-      where(`r.kind = 'call.begin' AND EXISTS (SELECT 1 FROM ${end} AND e.succeeded = 1)`);
+      where(
+        "r.kind = 'call.begin' AND EXISTS (SELECT 1 FROM rows e WHERE e.kind = 'call.end' AND e.begin_seq = r.seq AND e.succeeded = 1)",
+      );
       break;
     case 'running':
-      where(`r.kind = 'call.begin' AND NOT EXISTS (SELECT 1 FROM ${end})`);
+      // The writer knows them; the record would have to be searched from end to end.
+      where('r.seq IN (SELECT value FROM json_each(?))', JSON.stringify(openSeqs()));
       break;
     case 'failed':
       // From the few that failed to their beginnings, not the other way.

@@ -87,6 +87,8 @@ function prepareDatabase(db: Database.Database, durability: 'process' | 'power')
   // With a write-ahead log a commit is in the system's hands before it is acknowledged: it outlives the process. Only
   // FULL also waits for the disk.
   db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`);
+  // 16 MB of log between checkpoints instead of 4: a quarter less time per row, for they rewrite the same index pages.
+  db.pragma('wal_autocheckpoint = 4000');
   db.pragma('trusted_schema = OFF');
   migrate(db);
   if (readChainId(db) === undefined) {
@@ -100,13 +102,14 @@ function createStore(db: Database.Database, options: AuditOptions, release: () =
   const { file, clock, nativeBinding, log } = options;
   const start = genesis(readChainId(db) ?? '');
   const listeners = new Listeners<AuditRow>((error) => log?.error('audit-listener-failed', { error: String(error) }));
-  const writer = createWriter(db, clock, start, (row) => listeners.announce(row));
-  closeInterrupted(db, writer);
+  const interrupted = readOpenCalls(db);
+  const writer = createWriter(db, clock, start, (row) => listeners.announce(row), interrupted);
+  closeInterrupted(db, writer, interrupted);
   let closed = false;
   return {
     writer,
     reader: {
-      ...createReader(db),
+      ...createReader(db, () => writer.openSeqs()),
       verify: () =>
         compareWithHead(verifyAuditFile(file, nativeBinding === undefined ? {} : { nativeBinding }), writer.head()),
     },
@@ -122,9 +125,13 @@ function createStore(db: Database.Database, options: AuditOptions, release: () =
 }
 
 /** What became of these calls is unknown; how long they ran is known only up to the last row before the end. */
-function closeInterrupted(db: Database.Database, writer: AuditWriter): void {
+function closeInterrupted(
+  db: Database.Database,
+  writer: AuditWriter,
+  interrupted: ReturnType<typeof readOpenCalls>,
+): void {
   const lastAt = db.prepare<[], { at: number }>('SELECT at FROM rows ORDER BY seq DESC LIMIT 1').get()?.at ?? 0;
-  for (const { callId, at } of readOpenCalls(db)) {
+  for (const { callId, at } of interrupted) {
     writer.append({
       kind: 'call.end',
       callId,

@@ -1,12 +1,12 @@
-import { existsSync, statSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
+import { existsSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { genesis, verifyRows } from './chain.ts';
-import { explainDiskError, isDamage, openDatabase } from './database.ts';
+import { errorCode, explainDiskError, isDamage } from './database.ts';
 import { schemaVersion } from './migrations/migrate.ts';
+import { readRecord } from './read-record.ts';
 import type { VerifyResult } from './record.ts';
 import { schemaDifference } from './schema.ts';
-import { readChainId, readStoredRows, type StoredRow } from './stored-rows.ts';
+import { isPlain, readChainId, readStoredRows, type StoredRow } from './stored-rows.ts';
 
 /**
  * Follows the whole chain of a record and then checks the file around it. Read-only: works beside a running Gatehouse
@@ -17,27 +17,16 @@ import { readChainId, readStoredRows, type StoredRow } from './stored-rows.ts';
 export function verifyAuditFile(file: string, options: { readonly nativeBinding?: string } = {}): VerifyResult {
   const broken = (problem: string): VerifyResult => ({ ok: false, rows: 0, seq: 0, problem });
   if (!existsSync(file)) return broken(`There is no file ${file}.`);
-  let db: Database.Database | undefined;
   try {
-    db = openForReading(file, options.nativeBinding);
-    return verifyOpened(file, db, options.nativeBinding);
+    return readRecord(file, options.nativeBinding, (db) => verifyOpened(db, options.nativeBinding));
   } catch (error) {
     if (isDamage(error)) return broken(`${file} is damaged or is not a record of Gatehouse: ${textOf(error)}.`);
+    if (errorCode(error) === undefined) throw error;
     return broken(`${file} cannot be read: ${explainDiskError(error)}.`);
-  } finally {
-    db?.close();
   }
 }
 
-function openForReading(file: string, nativeBinding: string | undefined): Database.Database {
-  // With neither file beside it nobody is writing. Opened as unchanging, it needs no files of its own beside it either,
-  // so evidence stays as it was handed over and may lie on read-only media.
-  const alone = !existsSync(`${file}-wal`) && !existsSync(`${file}-shm`);
-  const address = alone ? `${pathToFileURL(file).href}?immutable=1` : file;
-  return openDatabase(address, { readonly: true, nativeBinding });
-}
-
-function verifyOpened(file: string, db: Database.Database, nativeBinding: string | undefined): VerifyResult {
+function verifyOpened(db: Database.Database, nativeBinding: string | undefined): VerifyResult {
   // One transaction: rows, tables and indexes are judged as of the same moment while a writer goes on.
   db.exec('BEGIN');
   const version = Number(db.pragma('user_version', { simple: true }));
@@ -58,7 +47,6 @@ function verifyOpened(file: string, db: Database.Database, nativeBinding: string
   if (difference !== undefined) return around(difference);
   const damage = findDamage(db);
   if (damage !== undefined) return around(`the file around them is damaged: ${damage}`);
-  if (statSync(file).size % 512 !== 0) return around('bytes were added to the end of the file');
   return chain;
 }
 
@@ -97,7 +85,7 @@ class CheckedRows {
   *follow(rows: Iterable<StoredRow>): Generator<StoredRow> {
     for (const row of rows) {
       const seq = this.accepted + 1;
-      if (row.seq === seq && row.typed !== 1) {
+      if (row.seq === seq && (row.typed !== 1 || !isPlain(row.kind) || !isPlain(row.callId ?? ''))) {
         this.fault = { seq, problem: `Row ${seq} was changed: a value is not of the kind its column holds.` };
         return;
       }
@@ -112,9 +100,8 @@ class CheckedRows {
 
   /** The same rule the store writes by: see `OpenCalls`. */
   #expectedBegin(row: StoredRow): number | null {
-    const kind = textDecoder.decode(row.kind);
-    if (row.callId === null || (kind !== 'call.begin' && kind !== 'call.end')) return null;
-    const callId = textDecoder.decode(row.callId);
+    const { kind, callId } = row;
+    if (callId === null || (kind !== 'call.begin' && kind !== 'call.end')) return null;
     const begun = this.#open.get(callId);
     if (kind === 'call.begin') {
       if (begun === undefined) this.#open.set(callId, row.seq);
@@ -124,8 +111,6 @@ class CheckedRows {
     return begun ?? null;
   }
 }
-
-const textDecoder = new TextDecoder();
 
 /** SQLite's own check of pages, indexes against rows, and constraints. */
 function findDamage(db: Database.Database): string | undefined {

@@ -5,7 +5,7 @@ import { type ChainPoint, hashRow } from './chain.ts';
 import { explainDiskError } from './database.ts';
 import { OpenCalls } from './open-calls.ts';
 import type { AuditEvent, AuditRow, AuditWriter } from './record.ts';
-import { readHead, readOpenCalls } from './stored-rows.ts';
+import { isPlain, readHead, readOpenCalls } from './stored-rows.ts';
 
 /** The record could not be written. The call it was for must not happen. */
 export class AuditUnavailable extends Error {
@@ -18,6 +18,8 @@ export class AuditUnavailable extends Error {
 export interface ChainWriter extends AuditWriter {
   /** The last committed row. */
   head(): ChainPoint;
+  /** Rows with which calls began that have not ended. */
+  openSeqs(): readonly number[];
   close(): void;
 }
 
@@ -27,12 +29,13 @@ export function createWriter(
   clock: Clock,
   start: ChainPoint,
   committed: (row: AuditRow) => void,
+  openAtStart = readOpenCalls(db),
 ): ChainWriter {
   const insert = db.prepare<[number, number, string, string | null, string, string, string, number | null]>(
     'INSERT INTO rows (seq, at, kind, call_id, body, prev, hash, begin_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
   let head = readHead(db, start);
-  let open = new OpenCalls(readOpenCalls(db));
+  let open = new OpenCalls(openAtStart);
   let doubtful = false;
   let closed = false;
 
@@ -46,7 +49,7 @@ export function createWriter(
       seq: head.seq + 1,
       at: Math.floor(clock.now()),
       kind: event.kind,
-      callId: 'callId' in event ? event.callId : null,
+      callId: callIdOf(event),
       body: bodyOf(event),
       prev: head.hash,
     };
@@ -73,8 +76,15 @@ export function createWriter(
       return row;
     },
     head: () => head,
+    openSeqs: () => open.seqs(),
     close() {
       closed = true;
     },
   };
+}
+
+function callIdOf(event: AuditEvent): string | null {
+  if (!('callId' in event)) return null;
+  if (!isPlain(event.callId)) throw new TypeError('a call id must be printable ASCII');
+  return event.callId;
 }

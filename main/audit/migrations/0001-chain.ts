@@ -32,7 +32,7 @@ CREATE INDEX rows_by_call ON rows (call_id) WHERE call_id IS NOT NULL AND kind <
 CREATE INDEX calls_by_app ON rows (app) WHERE kind IN ('call.begin', 'call.refused');
 CREATE INDEX calls_by_tool ON rows (alias, tool) WHERE kind IN ('call.begin', 'call.refused');
 CREATE INDEX calls_by_time ON rows (at, kind, app) WHERE kind IN ('call.begin', 'call.refused');
-CREATE INDEX calls_refused ON rows (seq) WHERE kind = 'call.refused';
+CREATE INDEX calls_by_kind ON rows (kind) WHERE kind IN ('call.begin', 'call.refused');
 CREATE INDEX calls_ended ON rows (begin_seq) WHERE kind = 'call.end';
 CREATE INDEX calls_failed ON rows (begin_seq) WHERE kind = 'call.end' AND succeeded = 0;
 
