@@ -42,6 +42,10 @@ async function attempt(
   deadline: number,
 ): Promise<Session> {
   const { alias, launch, log, stderr, signal } = options;
+  if (launch.transport === 'http' && !URL.canParse(launch.url)) {
+    const text = `The server "${alias}" cannot be reached: "${launch.url}" is not an address. Ask your IT department.`;
+    throw new BackendFailure('unavailable', alias, text);
+  }
   const wire =
     launch.transport === 'stdio' ? new StdioWire(alias, launch, stderr, log) : new HttpWire(alias, launch.url, log);
   const rpc = new Rpc(alias, wire, log, () => (launch.transport === 'stdio' ? stderr.last() : undefined));

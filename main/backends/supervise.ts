@@ -49,6 +49,8 @@ export function superviseBackends(options: BackendsOptions): Backends {
         if (server.state === 'revoked') former.set(server.alias, revokedText(server));
         else wanted.set(server.alias, server);
       }
+      // Listed twice, a withdrawal wins.
+      for (const server of servers) if (server.state === 'revoked') wanted.delete(server.alias);
       for (const backend of [...backends.values()]) {
         const next = wanted.get(backend.alias);
         const revoked = servers.find((server) => server.alias === backend.alias && server.state === 'revoked');

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Backends } from '../../../main/backends/backends.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
 import type { Log } from '../../../main/ports.ts';
-import { backendsFor, call, eventually, failureOf, fixture, silentLog, textOf } from './support.ts';
+import { backendsFor, call, eventually, failureOf, fixture, script, silentLog, textOf } from './support.ts';
 
 let backends: Backends;
 afterEach(() => backends.close());
@@ -155,6 +155,33 @@ describe('when a server asks its client something', () => {
       capabilities: {},
       clientInfo: { name: 'gatehouse', title: 'Gatehouse', version: '0.0.0' },
     });
+  });
+});
+
+describe('when a backend stops reading', () => {
+  it('refuses more instead of holding it all in memory', async () => {
+    const code = `
+      const { createInterface } = require('node:readline');
+      const lines = createInterface({ input: process.stdin }).on('line', (line) => {
+        const { id, method } = JSON.parse(line);
+        const answer = method === 'initialize' ? { result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: {} } } : { error: { code: -32601, message: 'no' } };
+        if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, ...answer }) + '\\n');
+        else lines.pause();
+      });
+      setInterval(() => {}, 1000);`;
+    backends = backendsFor({ deaf: script(code) });
+    const session = await backends.open('deaf', 'key');
+    const text = 'x'.repeat(40 * 1024 * 1024);
+    const unread = [1, 2].map(() =>
+      failureOf(session.request('tools/call', call('x', { text }), { timeoutMs: 60_000 })),
+    );
+    const failure = await failureOf(session.request('tools/call', call('x', { text }), { timeoutMs: 60_000 }));
+    expect(failure).toMatchObject({
+      code: 'unavailable',
+      message: 'The server "deaf" failed: it does not read what it is sent.',
+    });
+    await backends.close();
+    expect((await Promise.all(unread)).map(({ code }) => code)).toEqual(['unavailable', 'unavailable']);
   });
 });
 

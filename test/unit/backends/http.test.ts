@@ -232,7 +232,7 @@ describe('when a server misbehaves on the wire', () => {
     });
     const failure = await failureOf(session.request('tools/call', call('x'), { timeoutMs }));
     expect(failure.code).toBe(code);
-    expect(failure.message).toMatch(/^The server "remote" failed: it .+\.$/);
+    expect(failure.message).toMatch(/^The server "remote" failed: its? .+\.$/);
   });
 
   it('resumes a stream that broke off before its answer, by its last event id', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backends, BackendsOptions } from '../../../main/backends/backends.ts';
@@ -80,12 +81,13 @@ export async function eventually(found: () => boolean | Promise<boolean>): Promi
   throw new Error('it did not come about within ten seconds');
 }
 
+/** Whether a process runs. One that has ended and waits for its parent to notice does not. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return process.platform !== 'linux' || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
-    // ESRCH: that is the answer.
+    // No such process: that is the answer.
     return false;
   }
 }
