@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import { EventStreamParser } from './event-stream.ts';
+import { answers, EMPTY_END, mediaType, parse, refusalText, type StreamEnd } from './http-answer.ts';
 import { exchange, HttpAgents, readBody, readExcerpt, refuseUrl } from './http-exchange.ts';
 import { modernHeaders } from './mcp-headers.ts';
 import { MESSAGE_BYTES, type SendOptions, type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
@@ -276,46 +277,4 @@ export class HttpWire implements Wire {
     if (this.#ending && event !== 'backend-delete') return;
     this.#log.debug(event, { alias: this.#alias, error: error instanceof Error ? error.message : String(error) });
   }
-}
-
-interface StreamEnd {
-  readonly answered: boolean;
-  readonly events: number;
-  readonly broken: unknown;
-  readonly lastEventId: string | undefined;
-  readonly retryMs: number | undefined;
-}
-
-const EMPTY_END: StreamEnd = {
-  answered: false,
-  events: 0,
-  broken: undefined,
-  lastEventId: undefined,
-  retryMs: undefined,
-};
-
-function mediaType(response: IncomingMessage): string {
-  return (response.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-}
-
-function answers(value: unknown, id: Json): boolean {
-  return (Array.isArray(value) ? value : [value]).some(
-    (message) => isJsonObject(message) && message.id === id && message.method === undefined,
-  );
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Reported by whoever receives undefined.
-    return undefined;
-  }
-}
-
-function refusalText(status: number): string {
-  if (status === 401) return 'it requires a sign-in (HTTP 401)';
-  if (status === 403) return 'it denies access (HTTP 403)';
-  if (status >= 500) return `it has an error of its own (HTTP ${status})`;
-  return `it refused the request (HTTP ${status})`;
 }

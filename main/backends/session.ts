@@ -43,6 +43,8 @@ export class Session implements BackendSession {
   readonly #listening = new AbortController();
   #working = 0;
   #list: ToolList | undefined;
+  /** The last definitions read, however old. */
+  #definitions: readonly JsonObject[] | undefined;
   #listRead: Promise<readonly JsonObject[]> | undefined;
   /** Counts tools/list_changed, so that a list read while it came is not kept. */
   #changes = 0;
@@ -69,7 +71,7 @@ export class Session implements BackendSession {
     this.#hooks.onUse();
     try {
       const sent = this.#withMeta(params, options.clientCapabilities ?? {});
-      const headers = this.#headers(method, params);
+      const headers = await this.#headers(method, params, options.signal);
       return await this.#rpc.exchange(method, sent, { ...options, ...(headers && { headers }) });
     } finally {
       this.#working -= 1;
@@ -161,6 +163,7 @@ export class Session implements BackendSession {
     const tools = await readToolPages(this.alias, offersTools, (params) =>
       this.request('tools/list', params, { timeoutMs: LIST_MS, signal: deadline }),
     );
+    this.#definitions = tools;
     if (changes === this.#changes) this.#list = { tools, at: this.#clock.now() };
     return tools;
   }
@@ -179,9 +182,16 @@ export class Session implements BackendSession {
     return { ...params, _meta: { ...(isJsonObject(params._meta) ? params._meta : {}), ...own } };
   }
 
-  #headers(method: string, params: JsonObject): Record<string, string> | undefined {
+  /** Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. */
+  async #headers(method: string, params: JsonObject, signal: AbortSignal | undefined) {
     if (this.era !== 'modern' || method !== 'tools/call' || !this.#rpc.wire.answersWithinSend) return undefined;
-    const definition = this.#list?.tools.find((tool) => tool.name === params.name);
+    if (!this.#definitions) {
+      await this.tools(0, signal).catch((error: unknown) => {
+        // Without the list the call may still be right; if not, the server itself says which header is missing.
+        if (!(error instanceof BackendFailure)) throw error;
+      });
+    }
+    const definition = this.#definitions?.find((tool) => tool.name === params.name);
     return parameterHeaders(definition, params.arguments);
   }
 }

@@ -18,7 +18,7 @@ const TERM_MS = 2_000;
 /**
  * One server process, newline-delimited JSON (MCP transports, stdio). Not the SDK's StdioClientTransport, for three reasons: its message
  * schema drops unknown keys of error objects and of serverInfo and swallows an answer whose envelope has an extra key (the
- * request would hang); its buffer copies a long message once per chunk, which is quadratic at tens of megabytes; and it signals only the
+ * request would hang); its buffer copies a long message again for each chunk, which takes seconds at tens of megabytes; and it signals only the
  * direct child, so that what `npx` started lives on.
  */
 export class StdioWire implements Wire {

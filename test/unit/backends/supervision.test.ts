@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -258,5 +260,21 @@ describe('when Gatehouse shuts down', () => {
     expect(pids.map(alive)).toEqual([false, false]);
     expect((await opening).code).toBe('unavailable');
     expect((await failureOf(backends.open('echo', 'key'))).message).toContain('shutting down');
+  });
+
+  it('takes its servers with it even when it ends without closing anything', async () => {
+    backends = backendsFor({});
+    const support = new URL('./support.ts', import.meta.url).href;
+    const code = `
+      const { backendsFor, fixture, eventually } = await import(${JSON.stringify(support)});
+      const { existsSync } = await import('node:fs');
+      const backends = backendsFor({ hang: fixture('hang-stdio.ts', ['--pid', ${JSON.stringify(file('hang'))}]) });
+      backends.open('hang', 'key').catch(() => {});
+      await eventually(() => existsSync(${JSON.stringify(file('hang'))}));
+      process.exit(3);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });
+    expect((await once(child, 'exit'))[0]).toBe(3);
+    const pid = await pidIn('hang');
+    await eventually(() => !alive(pid));
   });
 });
