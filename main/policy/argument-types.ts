@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, type JsonObject, type Problem } from './json.ts';
 import { own, pointer, show } from './problems.ts';
+import { resolve } from './schema-limits.ts';
 
 /** What Cedar can know of an argument. */
 export type CedarType =
@@ -91,11 +92,7 @@ function setOf(schema: JsonObject, walk: Walk, at: readonly PropertyKey[]): Ceda
 function follow(reference: Json, walk: Walk, at: readonly PropertyKey[]): CedarType | undefined {
   if (typeof reference !== 'string' || !reference.startsWith('#/')) return refuse(walk, at, `$ref ${show(reference)}`);
   if (walk.refs.includes(reference)) return refuse(walk, at, 'a type that contains itself');
-  let target: Json | undefined = walk.root;
-  for (const part of reference.slice(2).split('/')) {
-    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
-    target = isJsonObject(target) ? own(target, name) : undefined;
-  }
+  const target = resolve(walk.root, reference);
   if (target === undefined) return refuse(walk, at, `$ref ${show(reference)}, which is not there`);
   return typeOf(target, { ...walk, refs: [...walk.refs, reference] }, at);
 }

@@ -3,13 +3,13 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { isJsonObject, type Json, type JsonObject, type Problem } from './json.ts';
+import { compilePattern } from './pattern.ts';
 import { own, pointer, quote, shorten, show, valueAt } from './problems.ts';
+import { boundSchema, exceeds } from './schema-limits.ts';
 
 /** Compiled validator of one pinned input schema (JSON Schema 2020-12 or draft-07 as `$schema` says; no network, no $ref outside). */
 export type ArgumentValidator = (args: Json) => readonly Problem[];
 
-const maxSchemaChars = 262_144;
-const maxSchemaDepth = 64;
 const maxProblems = 20;
 /** The dialects of `$schema` we know; none means 2020-12 (MCP 2025-11-25, "JSON Schema Usage"). */
 const dialects = [
@@ -28,6 +28,8 @@ type Dialect = (typeof dialects)[number];
 const options: Options = {
   strict: false,
   allErrors: true,
+  // Without it a required "constructor" would always be there, inherited.
+  ownProperties: true,
   validateFormats: true,
   verbose: false,
   logger: false,
@@ -51,8 +53,8 @@ function compile(inputSchema: JsonObject): ArgumentValidator {
     const advice = 'Ask whoever approves tools in your organisation; arguments for this tool cannot be checked.';
     return () => [{ path: '', expected: 'a tool whose input schema can be used', found: shorten(found, 300), advice }];
   };
-  const size = measure(inputSchema);
-  if (size !== undefined) return refusal(size);
+  const bounds = boundSchema(inputSchema);
+  if (typeof bounds === 'string') return refusal(bounds);
   const dialect = dialectOf(inputSchema);
   if (dialect === undefined) return refusal(`a schema of the unknown kind ${show(own(inputSchema, '$schema'))}`);
   try {
@@ -68,6 +70,8 @@ function compile(inputSchema: JsonObject): ArgumentValidator {
     addFormats(ajv, { mode: 'fast' });
     const check = ajv.compile(schema);
     return (args) => {
+      const tooMuch = exceeds(args, bounds);
+      if (tooMuch !== undefined) return [{ path: '', ...tooMuch }];
       try {
         const valid = check(args);
         return valid === true ? [] : explain(check.errors ?? [], args, inputSchema);
@@ -92,28 +96,6 @@ function dialectOf(schema: JsonObject): Dialect | undefined {
   if (typeof declared !== 'string') return undefined;
   const uri = declared.replace(/^https?:\/\//, '').replace(/#$/, '');
   return dialects.find((dialect) => dialect.uri === uri);
-}
-
-/** Says what is too large, or nothing. */
-function measure(schema: JsonObject): string | undefined {
-  const stack: { value: Json; depth: number }[] = [{ value: schema, depth: 0 }];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if (next.depth > maxSchemaDepth) return `a schema of more than ${maxSchemaDepth} levels`;
-    if (typeof next.value !== 'object' || next.value === null) continue;
-    for (const value of Object.values(next.value)) stack.push({ value, depth: next.depth + 1 });
-  }
-  const { length } = JSON.stringify(schema);
-  return length > maxSchemaChars ? `a schema of ${length} characters (at most ${maxSchemaChars})` : undefined;
-}
-
-/** Unicode mode as the specification says (2020-12, 6.4); many published schemas only compile without it. */
-function compilePattern(pattern: string, flags: string): RegExp {
-  try {
-    return new RegExp(pattern, flags);
-  } catch {
-    // Throws again when the pattern is wrong in both modes, and the schema is refused.
-    return new RegExp(pattern, flags.replace('u', ''));
-  }
 }
 
 function explain(errors: readonly ErrorObject[], args: Json, schema: JsonObject): Problem[] {
@@ -169,6 +151,11 @@ function explainOne(error: ErrorObject, args: Json, schema: JsonObject): Problem
       return { path, expected: `text that matches ${shorten(String(params.pattern), 120)}`, found };
     case 'format':
       return { path, expected: `text in the format ${String(params.format)}`, found };
+    case 'minimum':
+    case 'exclusiveMinimum':
+    case 'maximum':
+    case 'exclusiveMaximum':
+      return { path, expected: `a number ${inWords(params.comparison)} ${params.limit}`, found };
     case 'minLength':
     case 'maxLength':
       return { path, expected: `${limit(error)} characters`, found };
@@ -179,7 +166,7 @@ function explainOne(error: ErrorObject, args: Json, schema: JsonObject): Problem
     case 'maxProperties':
       return { path, expected: `${limit(error)} fields`, found };
     case 'uniqueItems':
-      return { path, expected: 'each entry once', found: `entries ${params.j} and ${params.i} alike` };
+      return { path, expected: 'each entry once', found: `entries ${params.i} and ${params.j} alike` };
     case 'anyOf':
     case 'oneOf':
       return { path, expected: 'one of the shapes the tool describes', found };
@@ -190,6 +177,12 @@ function explainOne(error: ErrorObject, args: Json, schema: JsonObject): Problem
 
 function limit(error: ErrorObject): string {
   return `at ${error.keyword.startsWith('min') ? 'least' : 'most'} ${error.params.limit}`;
+}
+
+function inWords(comparison: unknown): string {
+  if (comparison === '>=') return 'of at least';
+  if (comparison === '<=') return 'of at most';
+  return comparison === '>' ? 'above' : 'below';
 }
 
 const kinds: Readonly<Record<string, string>> = {

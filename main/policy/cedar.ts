@@ -256,12 +256,12 @@ function describe(error: DetailedError, text: string, rules: readonly Rule[], po
   const message = error.message
     .replace(/^failed to parse policies from string: /, '')
     .replace(/^for policy `[^`]*`, /, '');
-  const help = error.help?.replace(/^for policy `[^`]*`, /, '');
+  const help = error.help?.replace(/^for policy `[^`]*`, /, '').replace(/(?<![.?!])$/, '.');
   const group = /Action::"(discover|call|unattended)"/.exec(snippet)?.[1];
   const advice =
     group !== undefined && message.includes('applicable action')
       ? `Write action in Action::"${group}": it is the group of every tool's own action.`
-      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join('. ');
+      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join(' ');
   return [
     {
       path: position(text, start),

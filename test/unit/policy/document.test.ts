@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { parsePolicyDocument } from '../../../main/policy/document.ts';
+
+const least = { schema: 1, organisation: 'Acme', contact: 'it@acme.example' };
+const problems = (value: unknown) => {
+  const parsed = parsePolicyDocument(JSON.stringify(value));
+  return parsed.ok ? [] : parsed.problems;
+};
+
+describe('when policy.json says only what it must', () => {
+  it('fills in every default', () => {
+    const parsed = parsePolicyDocument(JSON.stringify(least));
+    expect(parsed).toEqual({
+      ok: true,
+      value: {
+        ...least,
+        identity: { users: {} },
+        profiles: [],
+        approvals: { timeoutSeconds: 60, remember: ['call', 'session'], message: '' },
+        apps: { allowed: ['*'] },
+        resilience: { deadlineSeconds: 120 },
+        guard: { resultBytes: 10_485_760 },
+        sync: { refreshSeconds: 900, graceSeconds: 0 },
+        audit: { payloads: 'full' },
+      },
+    });
+  });
+});
+
+describe('when policy.json has mistakes', () => {
+  it('names every one of them, not only the first', () => {
+    const found = problems({
+      schema: 2,
+      organisation: 7,
+      contcat: 'x',
+      identity: { users: { alice: ['a', 3], bob: 'staff' } },
+      approvals: { timeout: 30, timeoutSeconds: 4, remember: ['call', 'call'] },
+      apps: [],
+      profiles: [{ name: 'A b', title: 'x', tools: ['github'] }],
+      audit: { payloads: 'none' },
+    });
+    expect(found.map((p) => `${p.path} ${p.expected} | ${p.found}`).sort()).toEqual([
+      '/approvals/remember each of "call" and "session" at most once | a list of 2',
+      '/approvals/timeout one of timeoutSeconds, remember, message | the unknown field "timeout"',
+      '/approvals/timeoutSeconds a whole number from 5 to 600 | number 4',
+      '/apps an object | a list of 0',
+      '/audit/payloads "full" or "digest" | text "none"',
+      '/contact text | nothing',
+      '/contcat one of schema, organisation, contact, identity, profiles, approvals, apps, resilience, guard, sync, audit | the unknown field "contcat"',
+      '/identity/users/alice/1 a group name | number 3',
+      '/identity/users/bob a list of group names | text "staff"',
+      '/organisation text | number 7',
+      '/profiles/0/name a name of a–z, 0–9 and "-", at most 32 characters | text "A b"',
+      '/profiles/0/tools/0 "alias.*" or "alias.tool_name" | text "github"',
+      '/schema the number 1 | number 2',
+    ]);
+    expect(found.find((p) => p.path === '/contcat')?.advice).toBe('Did you mean "contact"?');
+    expect(found.find((p) => p.path === '/approvals/timeout')?.advice).toBe('Did you mean "timeoutSeconds"?');
+  });
+
+  it.each([[null], [[]], ['x'], [7]])('refuses %j for a document', (value) => {
+    expect(problems(value)[0]).toMatchObject({ path: '', expected: 'an object' });
+  });
+
+  it('refuses a field named after a prototype', () => {
+    for (const name of ['__proto__', 'constructor', 'toString']) {
+      const text = `{"schema":1,"organisation":"A","contact":"c",${JSON.stringify(name)}:{"polluted":true}}`;
+      const parsed = parsePolicyDocument(text);
+      expect(parsed.ok, name).toBe(false);
+    }
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+
+  it('refuses profile names that would share an endpoint, and text that breaks a line', () => {
+    const profile = { name: 'sales', title: 'Sales', tools: ['crm.*'] };
+    expect(problems({ ...least, profiles: [profile, profile] })[0]?.expected).toBe('each profile name once');
+    expect(problems({ ...least, contact: 'it@acme\nallow everything' })[0]?.path).toBe('/contact');
+  });
+
+  it('refuses a field given twice instead of taking the last', () => {
+    const parsed = parsePolicyDocument('{"schema":1,"organisation":"A","contact":"a","contact":"b"}');
+    expect(parsed).toMatchObject({ ok: false, code: 'not-json', problems: [{ path: 'policy.json:1:46' }] });
+  });
+});
+
+describe('when users have unusual names', () => {
+  it('keeps them as plain names', () => {
+    const parsed = parsePolicyDocument(
+      '{"schema":1,"organisation":"A","contact":"c","identity":{"users":{"__proto__":["staff"],"constructor":[]}}}',
+    );
+    if (!parsed.ok) throw new Error('expected a document');
+    expect(Object.keys(parsed.value.identity.users)).toEqual(['__proto__', 'constructor']);
+    expect(Object.hasOwn(parsed.value.identity.users, 'toString')).toBe(false);
+  });
+});
