@@ -33,8 +33,12 @@ export default defineConfig({
   },
   renderer: {
     root: here('renderer'),
+    // The same files are served by the app's own protocol and under /console/.
+    base: './',
     plugins: [react()],
     build: {
+      // One small file: the polyfill would only add a script for engines this never runs in.
+      modulePreload: { polyfill: false },
       outDir: here('out/renderer'),
       emptyOutDir: true,
       // The console and the app forbid inline scripts and data: fonts alike.

@@ -1,0 +1,66 @@
+import type { CallView, ToolActionView } from '../../preload/contract.ts';
+import { words } from '../words/current.ts';
+import { Icon, type IconName } from './icon.tsx';
+
+type Tone = 'plain' | 'good' | 'care' | 'bad';
+
+export function Chip({ tone, icon, children }: { tone: Tone; icon?: IconName; children: React.ReactNode }) {
+  return (
+    <span className={`chip ${tone}`}>
+      {icon && <Icon name={icon} />}
+      <span>{children}</span>
+    </span>
+  );
+}
+
+export function RiskChip({ risk }: { risk: ToolActionView['risk'] }) {
+  switch (risk) {
+    case 'reads':
+      return (
+        <Chip tone="plain" icon="eye">
+          {words.risk.reads}
+        </Chip>
+      );
+    case 'changes':
+      return (
+        <Chip tone="care" icon="pencil">
+          {words.risk.changes}
+        </Chip>
+      );
+    case 'destroys':
+      return (
+        <Chip tone="bad" icon="bin">
+          {words.risk.destroys}
+        </Chip>
+      );
+    default:
+      return risk satisfies never;
+  }
+}
+
+/** How a call ended, in two or three words. */
+export function OutcomeChip({ call }: { call: CallView }) {
+  const { tone, text } = outcomeOf(call);
+  return <Chip tone={tone}>{text}</Chip>;
+}
+
+export function outcomeOf(call: CallView): { readonly tone: Tone; readonly text: string } {
+  const { outcomes, refusals, approvals } = words;
+  if (call.status === 'running') return { tone: 'plain', text: outcomes.running };
+  if (call.status === 'refused') {
+    if (call.refusal === 'not-approved-by-person') {
+      return { tone: 'bad', text: lookUp(approvals, call.approval) ?? refusals['not-approved-by-person'] };
+    }
+    return { tone: 'bad', text: lookUp(refusals, call.refusal) ?? outcomes.refused };
+  }
+  if (call.outcome === 'ok') {
+    const asked = call.approval === 'allow-once' || call.approval === 'allow-session';
+    return { tone: asked ? 'plain' : 'good', text: asked ? outcomes.youAllowed : outcomes.allowed };
+  }
+  return { tone: 'care', text: lookUp(outcomes, call.outcome) ?? outcomes.failed };
+}
+
+/** A word for a code that may be newer than this window. */
+function lookUp(table: Readonly<Record<string, string>>, code: string | undefined): string | undefined {
+  return code !== undefined && Object.hasOwn(table, code) ? table[code] : undefined;
+}

@@ -1,0 +1,51 @@
+import { useEffect, useRef, useState } from 'react';
+import { words } from '../words/current.ts';
+import { formatNumber } from '../words/format.ts';
+import { VisibleText } from './visible-text.tsx';
+import './value-view.css';
+
+/** Text of any length in a box that scrolls, fades where there is more, says how much there is, and opens entirely. */
+export function LongText({ text, label, mono = false }: { text: string; label: string; mono?: boolean }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [overflows, setOverflows] = useState(false);
+  const [atEnd, setAtEnd] = useState(false);
+  const [open, setOpen] = useState(false);
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element || open) return;
+    const measure = (): void => {
+      setOverflows(element.scrollHeight > element.clientHeight + 1);
+      setAtEnd(element.scrollTop + element.clientHeight >= element.scrollHeight - 2);
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    element.addEventListener('scroll', measure, { passive: true });
+    measure();
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', measure);
+    };
+  }, [open]);
+
+  const lines = text.split('\n').length;
+  const size =
+    lines > 1 ? words.values.lines(lines, formatNumber(lines)) : words.values.characters(formatNumber(text.length));
+  return (
+    <div className={overflows ? 'long-text overflows' : 'long-text'}>
+      <section
+        ref={box}
+        className={`long-text-box${mono ? ' mono' : ''}${open ? ' open' : ''}${atEnd ? ' at-end' : ''}`}
+        aria-label={label}
+        {...(overflows ? { tabIndex: 0 } : {})}
+      >
+        <VisibleText text={text} />
+      </section>
+      {overflows && (
+        <button type="button" className="long-text-more" onClick={() => setOpen(!open)}>
+          {open ? words.values.less : words.values.all(size)}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import type { StatusView } from '../../preload/contract.ts';
+import './sign.css';
+
+export type SignState = 'calm' | 'asking' | 'paused' | 'problem';
+
+export function signState(status: StatusView | undefined): SignState {
+  const state = status?.state ?? 'calm';
+  return state === 'not-enrolled' ? 'calm' : state;
+}
+
+/** An arch within an arch. Open: calm. A dot in the gate: asking. Two bars: paused. Barred: problem. */
+export function Sign({ state, size = 24, label }: { state: SignState; size?: number; label?: string }) {
+  return (
+    <svg
+      className={`sign ${state}`}
+      width={size}
+      height={size}
+      viewBox="0 0 24 24"
+      {...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': true })}
+    >
+      <path d="M4 21V11a8 8 0 0 1 16 0v10" />
+      {state === 'calm' && <path className="sign-gate" d="M9 21v-8a3 3 0 0 1 6 0v8" />}
+      {state === 'asking' && <circle className="sign-dot" cx="12" cy="14.5" r="2.6" />}
+      {state === 'paused' && <path d="M9.75 12.5V21M14.25 12.5V21" />}
+      {state === 'problem' && <path d="M4 12.5h16M4 17.5h16M9.3 4.6V21M14.7 4.6V21" className="sign-bars" />}
+    </svg>
+  );
+}

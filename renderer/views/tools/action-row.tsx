@@ -1,0 +1,59 @@
+import type { ToolActionView } from '../../../preload/contract.ts';
+import { Chip, RiskChip } from '../../parts/chips.tsx';
+import { Icon, type IconName } from '../../parts/icon.tsx';
+import { VisibleText } from '../../parts/visible-text.tsx';
+import { words } from '../../words/current.ts';
+import { ChangeView } from './change-view.tsx';
+
+const effectIcons: Readonly<Record<ToolActionView['effect'], IconName>> = {
+  allow: 'check',
+  ask: 'hand',
+  depends: 'info',
+  deny: 'no',
+  hidden: 'no',
+};
+
+/** One action: what it does, what it may touch, and what the policy says of it. */
+export function ActionRow({ action }: { action: ToolActionView }) {
+  const { tools } = words;
+  const held = action.state === 'approved' || action.state === 'unseen' ? undefined : action.state;
+  return (
+    <li className={`action ${action.state}`}>
+      <div className="action-words">
+        <h3>
+          <VisibleText text={action.title || action.name} />
+          <RiskChip risk={action.risk} />
+          {held && (
+            <Chip tone="care" icon="warning">
+              {tools.actionStates[held]}
+            </Chip>
+          )}
+        </h3>
+        {action.description && (
+          <p className="small muted action-description">
+            <VisibleText text={action.description} />
+          </p>
+        )}
+      </div>
+      <div className={`action-effect ${held ? 'deny' : action.effect}`}>
+        <p>
+          <Icon name={held ? 'no' : effectIcons[action.effect]} />
+          {held ? tools.heldBackNow : tools.effects[action.effect]}
+        </p>
+        {!held && action.reason && (
+          <p className="tiny faint" title={action.rules.map((rule) => rule.id).join('\n')}>
+            <VisibleText text={action.reason} />
+          </p>
+        )}
+      </div>
+      {held && <p className="action-why small">{tools.stateDetails[held]}</p>}
+      {action.changes.length > 0 && (
+        <div className="action-changes">
+          {action.changes.map((change) => (
+            <ChangeView key={change.path} change={change} />
+          ))}
+        </div>
+      )}
+    </li>
+  );
+}
