@@ -353,8 +353,10 @@ export class Calls {
     if (!reply.ok) {
       const text = JSON.stringify(reply.error);
       if (Buffer.byteLength(text) > limit) return this.#tooLarge(known, decision, Buffer.byteLength(text), limit, end);
-      const message = reply.error.message.slice(0, 1_000);
-      return end('backend-error', { message }, { kind: 'error', error: reply.error });
+      // A server's own words may repeat what it was sent.
+      const keep = snapshot.document.audit.payloads === 'full';
+      const details: EndDetails = keep ? { message: reply.error.message.slice(0, 1_000) } : {};
+      return end('backend-error', details, { kind: 'error', error: reply.error });
     }
     return this.#delivered(known, decision, reply.result, session.era, limit, end);
   }
@@ -490,7 +492,11 @@ export class Calls {
     const fields = problems.slice(0, 20).map(describeProblem).join('\n');
     const message = `${nameAction(tool, server.title)} was not done: its input does not fit.\n${fields}`;
     const reason = 'The input does not fit what the tool takes.';
-    return this.#refuse(known, 'invalid-arguments', noDecision(reason, known), { message });
+    // What was found is part of the arguments: where only digests are kept, the record names the fields alone.
+    const paths = problems.slice(0, 20).map((problem) => problem.path);
+    const keep = known.snapshot.document.audit.payloads === 'full';
+    const words = keep ? { message } : { message, recorded: `${reason} Fields: ${paths.join(', ')}` };
+    return this.#refuse(known, 'invalid-arguments', noDecision(reason, known), words);
   }
 
   #stoppedBefore(known: Known, decision: Verdict, stop: StopReason): CallAnswer {
@@ -512,10 +518,15 @@ export class Calls {
     return this.#asResult(known, 'record-unavailable', decision, message);
   }
 
-  #refuse(known: Known, code: RefusalCode, decision: Verdict, words: { readonly message: string }): CallAnswer {
+  #refuse(
+    known: Known,
+    code: RefusalCode,
+    decision: Verdict,
+    words: { readonly message: string; readonly recorded?: string },
+  ): CallAnswer {
     // The record says what was decided for this call: it was not done, whatever the policy alone would have said.
     const facts = this.#facts(known, { ...decision, effect: code === 'not-approved-by-person' ? 'ask' : 'deny' });
-    this.#recordRefusal(facts, code, words.message);
+    this.#recordRefusal(facts, code, words.recorded ?? words.message);
     return this.#asResult(known, code, decision, words.message);
   }
 
