@@ -71,7 +71,9 @@ export class Session implements BackendSession {
     this.#hooks.onUse();
     try {
       const sent = this.#withMeta(params, options.clientCapabilities ?? {});
-      const headers = await this.#headers(method, params, options.signal);
+      // Only what needs it waits: everything else is on the wire when this returns.
+      const needsHeaders = this.era === 'modern' && method === 'tools/call' && this.#rpc.wire.answersWithinSend;
+      const headers = needsHeaders ? await this.#headers(params, options.signal) : undefined;
       return await this.#rpc.exchange(method, sent, { ...options, ...(headers && { headers }) });
     } finally {
       this.#working -= 1;
@@ -183,8 +185,7 @@ export class Session implements BackendSession {
   }
 
   /** Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. */
-  async #headers(method: string, params: JsonObject, signal: AbortSignal | undefined) {
-    if (this.era !== 'modern' || method !== 'tools/call' || !this.#rpc.wire.answersWithinSend) return undefined;
+  async #headers(params: JsonObject, signal: AbortSignal | undefined): Promise<Record<string, string>> {
     if (!this.#definitions) {
       await this.tools(0, signal).catch((error: unknown) => {
         // Without the list the call may still be right; if not, the server itself says which header is missing.
