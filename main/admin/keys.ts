@@ -41,7 +41,7 @@ export type Keys = Readonly<Partial<Record<KeyRole, SigningKey>>>;
  */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 } as const;
 const MAX_SCRYPT_BYTES = 512 * 1024 * 1024;
-const SHORTEST_PASSPHRASE = 12;
+const SHORTEST_PASSPHRASE = 10;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes} bytes in hex`);
 

@@ -111,8 +111,7 @@ async function pinServer(backends: Backends, server: ManifestServer, progress: P
     progress(`Pinned ${alias}: ${shown.length} tools`);
     return { ok: true, ...describePins(server, shown, recorded.tools, session) };
   } catch (error) {
-    const last = backends.stderr(alias).at(-1);
-    return { ok: false, alias, message: `${messageOf(error)}${last ? ` (its last words: ${last})` : ''}` };
+    return { ok: false, alias, message: messageOf(error).replace(/\.$/, '') };
   }
 }
 

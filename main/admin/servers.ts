@@ -8,6 +8,9 @@ import { type AdminResult, type Progress, refuse, silent } from './result.ts';
 
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
 
+/** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
+const _NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
+
 /** Where a server comes from. `command` names program and arguments outright, for callers that need no parsing. */
 export type ServerSource =
   | { readonly kind: 'npm'; readonly spec: string; readonly args: readonly string[] }
