@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { Page } from 'playwright';
 import { root } from './gatehouse.ts';
 
@@ -24,7 +25,17 @@ export async function createOrganisation(): Promise<{ orgJson: string; remove():
   const org = join(home, 'acme');
   const server = [process.execPath, join(root, 'test/fixtures/servers/echo-stdio.ts')];
   await admin('init', org, '--name', 'Acme', '--contact', 'it@acme.example');
-  await admin('server', 'add', org, '--stdio', server.map((word) => `'${word}'`).join(' '), '--alias', 'echo');
+  await admin(
+    'server',
+    'add',
+    org,
+    '--stdio',
+    server.map((word) => `'${word}'`).join(' '),
+    '--alias',
+    'echo',
+    '--title',
+    'Echo',
+  );
   await admin('pin', org);
   await admin('publish', org);
   return { orgJson: join(org, 'org.json'), remove: () => rmSync(home, { recursive: true, force: true }) };
@@ -55,7 +66,9 @@ export async function connectApp(page: Page, name: string): Promise<AiApp> {
   await client.connect(transport as Parameters<typeof client.connect>[0]);
   return {
     async call(tool, args) {
-      const result = await client.callTool({ name: tool, arguments: args }, undefined, { timeout: 100_000 });
+      // The typed helper refuses content of kinds it does not know; the fixture sends some on purpose.
+      const request = { method: 'tools/call', params: { name: tool, arguments: args } };
+      const result = await client.request(request, ResultSchema, { timeout: 100_000 });
       const content = result.content as readonly { readonly text?: string }[];
       return { refused: result.isError === true, text: content.map(({ text }) => text ?? '').join('\n') };
     },

@@ -37,8 +37,8 @@ describe.skipIf(noTray !== undefined)('when a person uses the tray', () => {
   it('reads the organisation, its tools and everything that can be done', async () => {
     const { menu, tooltip, icon } = await desktop.item('the menu', (item) => item.menu.length > 5);
     expect(labels(menu)).toEqual([
-      expect.stringMatching(/^Acme · policy 1 · checked (just now|1 min ago)$/),
-      expect.stringMatching(/^echo/i),
+      expect.stringMatching(/^Acme · policy 2 · checked (just now|1 min ago)$/),
+      'Echo',
       'Waiting for you (0)',
       'Apps connected',
       'Pause all',
@@ -68,9 +68,11 @@ describe.skipIf(noTray !== undefined)('when a person uses the tray', () => {
   it('pauses everything and resumes', async () => {
     const page = await app.mainPage();
     await desktop.click('Pause all', 'Until I resume');
-    const paused = await desktop.item('paused', ({ menu }) => has(menu, 'Resume'));
+    const paused = await desktop.item(
+      'paused',
+      ({ menu, tooltip }) => has(menu, 'Resume') && tooltip.includes('Paused'),
+    );
     expect(has(paused.menu, 'Paused until you resume')).toBe(true);
-    expect(paused.tooltip).toContain('Paused');
     expect(await state(page)).toMatchObject({ state: 'paused', pausedUntil: null });
     await desktop.click('Resume');
     await desktop.item('resumed', ({ menu }) => has(menu, 'Pause all'));
@@ -107,7 +109,8 @@ describe.skipIf(noTray !== undefined)('when a person uses the tray', () => {
   });
 
   it('quits', async () => {
-    await desktop.click('Quit');
+    // It may be gone before it has answered the click.
+    await desktop.click('Quit').catch((error: Error) => expect(error.message).toContain('disconnected'));
     expect(await app.exited).toBe(0);
   });
 });

@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)('when Gatehouse is started', () => {
     await page.reload();
     await page.waitForSelector('#root *');
     expect(await page.title()).toContain('Gatehouse');
-    expect(new URL(page.url()).origin).toBe('app://gatehouse');
+    expect(await page.evaluate(() => location.origin)).toBe('app://gatehouse');
     await takePicture(page, 'first-start');
     expect(trouble).toEqual([]);
   });
