@@ -149,8 +149,8 @@ function selectStarts(
       where('(holds_text(r.tool, ?) OR holds_text(r.app, ?) OR holds_text(r.arguments, ?))', needle, needle, needle);
     }
   }
-  const limit = Math.min(500, Math.max(1, Math.floor(filter.limit ?? 100)));
-  values.push(limit);
+  const limit = filter.limit === undefined || Number.isNaN(filter.limit) ? 100 : Math.floor(filter.limit);
+  values.push(Math.min(500, Math.max(1, limit)));
   return {
     sql: `SELECT ${rowColumns} FROM ${from} WHERE ${terms.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
     values,

@@ -143,10 +143,10 @@ export interface CallFilter {
 }
 
 /**
- * `rows` counts the good rows (before the bad one). `head` is the last row's hash: with `rows` it is the checkpoint to
+ * `rows` counts the rows whose content is good (up to the bad one). `head` is the last row's hash: with `rows` it is the checkpoint to
  * compare with one noted earlier, because rows cut from the end leave a valid shorter chain. `clockSteps` counts rows
- * older than the one before them (a corrected clock). `seq` names the first bad row; 0 when every row is intact and
- * something else in the file is not, or when the file cannot be read at all.
+ * older than the one before them (a corrected clock). `seq` names the first bad row; 0 when no one row is to be named:
+ * something around the rows was changed, or the file cannot be read at all.
  */
 export type VerifyResult =
   | { readonly ok: true; readonly rows: number; readonly head: string; readonly clockSteps?: number }

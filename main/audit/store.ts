@@ -89,6 +89,8 @@ function prepareDatabase(db: Database.Database, durability: 'process' | 'power')
   db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`);
   // 16 MB of log between checkpoints instead of 4: a quarter less time per row, for they rewrite the same index pages.
   db.pragma('wal_autocheckpoint = 4000');
+  // Room that rows no longer use is zeroed: no byte looks like part of a row that is not, and no old text lingers.
+  db.pragma('secure_delete = FAST');
   db.pragma('trusted_schema = OFF');
   migrate(db);
   if (readChainId(db) === undefined) {

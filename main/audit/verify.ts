@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { genesis, verifyRows } from './chain.ts';
 import { errorCode, explainDiskError, isDamage } from './database.ts';
+import { findWrongEntry } from './index-damage.ts';
 import { schemaVersion } from './migrations/migrate.ts';
 import { readRecord } from './read-record.ts';
 import type { VerifyResult } from './record.ts';
@@ -37,16 +38,20 @@ function verifyOpened(db: Database.Database, nativeBinding: string | undefined):
   }
   const chain = verifyChain(db);
   if (!chain.ok) return chain;
-  const around = (what: string): VerifyResult => ({
+  const around = (what: string, seq = 0): VerifyResult => ({
     ok: false,
     rows: chain.rows,
-    seq: 0,
-    problem: `All ${chain.rows} rows are intact, but ${what}.`,
+    seq,
+    problem: `The content of all ${chain.rows} rows is intact, but ${what}.`,
   });
   const difference = schemaDifference(db, nativeBinding);
   if (difference !== undefined) return around(difference);
   const damage = findDamage(db);
-  if (damage !== undefined) return around(`the file around them is damaged: ${damage}`);
+  if (damage !== undefined) {
+    const entry = attribute(db);
+    if (entry === undefined) return around(`the file around them is damaged: ${damage}`);
+    return around(`the entry of row ${entry.seq} in the index ${entry.index} was changed`, entry.seq);
+  }
   return chain;
 }
 
@@ -120,6 +125,16 @@ function findDamage(db: Database.Database): string | undefined {
   } catch (error) {
     if (!isDamage(error)) throw error;
     return textOf(error);
+  }
+}
+
+function attribute(db: Database.Database): ReturnType<typeof findWrongEntry> {
+  try {
+    return findWrongEntry(db);
+  } catch (error) {
+    // The damage is reported as SQLite described it; an index too broken to be read names no row.
+    if (!isDamage(error)) throw error;
+    return undefined;
   }
 }
 
