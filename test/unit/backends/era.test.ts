@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Backends } from '../../../main/backends/backends.ts';
 import { judgeProbe } from '../../../main/backends/negotiate.ts';
-import { backendsFor, call, failureOf, fixture, http, script, startFixture, textOf } from './support.ts';
+import { backendsFor, call, eventually, failureOf, fixture, http, script, startFixture, textOf } from './support.ts';
 
 let backends: Backends | undefined;
 const stops: (() => Promise<unknown>)[] = [];
@@ -207,5 +207,55 @@ describe('when a remote server', () => {
     backends = backendsFor({ remote: http(url) });
     expect((await failureOf(backends.open('remote', 'key'))).code).toBe('protocol');
     expect(methods).toEqual(['server/discover']);
+  });
+
+  it('has been asked once, later sessions of the same launch do not ask again', async () => {
+    const methods: string[] = [];
+    const url = await httpServer((_, response, { id, method }) => {
+      if (method !== '') methods.push(method);
+      if (method === 'server/discover')
+        json(response, 200, { jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } });
+      else if (id === undefined) response.writeHead(method === '' ? 405 : 202).end();
+      else
+        json(response, 200, {
+          jsonrpc: '2.0',
+          id,
+          result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: {} },
+        });
+    });
+    backends = backendsFor({ remote: http(url) });
+    await backends.open('remote', 'one');
+    await backends.open('remote', 'two');
+    expect(methods.filter((method) => method !== 'notifications/initialized')).toEqual([
+      'server/discover',
+      'initialize',
+      'initialize',
+    ]);
+  });
+
+  it('ends its listen stream, another is opened and the list is no longer trusted', async () => {
+    let listens = 0;
+    let lists = 0;
+    const url = await httpServer((_, response, { id, method }) => {
+      if (method === 'server/discover') {
+        json(response, 200, {
+          jsonrpc: '2.0',
+          id,
+          result: { supportedVersions: ['2026-07-28'], capabilities: { tools: { listChanged: true } } },
+        });
+      } else if (method === 'subscriptions/listen') {
+        listens += 1;
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': open\n\n');
+        if (listens === 1) setTimeout(() => response.end(), 200);
+      } else {
+        lists += 1;
+        json(response, 200, { jsonrpc: '2.0', id, result: { tools: [{ name: `tool-${lists}` }] } });
+      }
+    });
+    backends = backendsFor({ remote: http(url) });
+    const session = await backends.open('remote', 'key');
+    expect(await session.tools(60_000)).toEqual([{ name: 'tool-1' }]);
+    await eventually(() => listens === 2);
+    expect(await session.tools(60_000)).toEqual([{ name: 'tool-2' }]);
   });
 });
