@@ -13,24 +13,24 @@ export function Chip({ tone, icon, children }: { tone: Tone; icon?: IconName; ch
   );
 }
 
-export function RiskChip({ risk }: { risk: ToolActionView['risk'] }) {
+export function RiskChip({ risk, said = words.risk[risk] }: { risk: ToolActionView['risk']; said?: string }) {
   switch (risk) {
     case 'reads':
       return (
         <Chip tone="plain" icon="eye">
-          {words.risk.reads}
+          {said}
         </Chip>
       );
     case 'changes':
       return (
         <Chip tone="care" icon="pencil">
-          {words.risk.changes}
+          {said}
         </Chip>
       );
     case 'destroys':
       return (
         <Chip tone="bad" icon="bin">
-          {words.risk.destroys}
+          {said}
         </Chip>
       );
     default:

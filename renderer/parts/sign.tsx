@@ -8,16 +8,10 @@ export function signState(status: StatusView | undefined): SignState {
   return state === 'not-enrolled' ? 'calm' : state;
 }
 
-/** An arch within an arch. Open: calm. A dot in the gate: asking. Two bars: paused. Barred: problem. */
-export function Sign({ state, size = 24, label }: { state: SignState; size?: number; label?: string }) {
+/** An arch within an arch, beside words that say the same. Open: calm. A dot in the gate: asking. Two bars: paused. Barred: problem. */
+export function Sign({ state, size = 24 }: { state: SignState; size?: number }) {
   return (
-    <svg
-      className={`sign ${state}`}
-      width={size}
-      height={size}
-      viewBox="0 0 24 24"
-      {...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': true })}
-    >
+    <svg className={`sign ${state}`} width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">
       <path d="M4 21V11a8 8 0 0 1 16 0v10" />
       {state === 'calm' && <path className="sign-gate" d="M9 21v-8a3 3 0 0 1 6 0v8" />}
       {state === 'asking' && <circle className="sign-dot" cx="12" cy="14.5" r="2.6" />}

@@ -27,31 +27,29 @@ export function ToastRoom({ children }: { children: ReactNode }) {
     setToast({ ...shown, id: next.current });
     next.current += 1;
   }, []);
+  const close = useCallback(() => setToast(undefined), []);
   return (
     <ToastContext value={show}>
       {children}
       <div className="toast-room" role="status">
-        {toast && <ToastView key={toast.id} toast={toast} onClose={() => setToast(undefined)} />}
+        {toast && <ToastView key={toast.id} toast={toast} onClose={close} />}
       </div>
     </ToastContext>
   );
 }
 
 function ToastView({ toast, onClose }: { toast: Toast; onClose: () => void }) {
-  const [held, setHeld] = useState(false);
+  const box = useRef<HTMLElement>(null);
   useEffect(() => {
-    if (held) return;
-    const timer = setTimeout(onClose, staysMs);
+    const leave = (): void => {
+      if (box.current?.matches(':hover, :focus-within')) timer = setTimeout(leave, 2_000);
+      else onClose();
+    };
+    let timer = setTimeout(leave, staysMs);
     return () => clearTimeout(timer);
-  }, [held, onClose]);
+  }, [onClose]);
   return (
-    <section
-      className={`toast ${toast.tone}`}
-      onPointerEnter={() => setHeld(true)}
-      onPointerLeave={() => setHeld(false)}
-      onFocus={() => setHeld(true)}
-      onBlur={() => setHeld(false)}
-    >
+    <section ref={box} className={`toast ${toast.tone}`}>
       <Icon name={toast.tone === 'bad' ? 'warning' : 'check'} />
       <span>{toast.text}</span>
       {toast.undo && (

@@ -398,6 +398,7 @@ export const en = {
     raw: 'Exactly what will be sent',
     copyRaw: 'Copy exactly what will be sent',
     about: 'What this tool says it does',
+    risk: { reads: 'Only reads', changes: 'Changes something', destroys: 'Can delete' },
     labels: {
       'untrusted-input': 'Takes in text from outside',
       'private-data': 'Sees private data',

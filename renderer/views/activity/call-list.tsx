@@ -80,13 +80,7 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
           {words.activity.fresh(calls.fresh)}
         </button>
       )}
-      <div
-        ref={box}
-        className="call-scroll"
-        onScroll={(event) => onHeld(event.currentTarget.scrollTop > rowHeight)}
-        onKeyDown={onKeyDown}
-        role="presentation"
-      >
+      <div ref={box} className="call-scroll" onScroll={(event) => onHeld(event.currentTarget.scrollTop > rowHeight)}>
         <ul style={{ blockSize: `${virtual.getTotalSize()}px` }}>
           {items.map((item) => {
             const call = rows[item.index];
@@ -104,6 +98,7 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
                   aria-current={call.callId === selected ? 'true' : undefined}
                   tabIndex={item.index === inTabOrder ? 0 : -1}
                   onFocus={() => setActive(call.callId)}
+                  onKeyDown={onKeyDown}
                 >
                   <time className="numbers" dateTime={new Date(call.at).toISOString()} title={formatMoment(call.at)}>
                     {formatWhen(call.at, now)}

@@ -158,7 +158,7 @@ function Why({ question }: { question: QuestionView }) {
   return (
     <div className="approval-why">
       <div className="approval-chips">
-        <RiskChip risk={question.risk} />
+        <RiskChip risk={question.risk} said={words.approval.risk[question.risk]} />
         {told.map((label) => (
           <Chip key={label} tone="care" icon={label === 'private-data' ? 'eye' : 'info'}>
             {label in labels ? labels[label as keyof typeof labels] : <VisibleText text={label} />}

@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 
 /** A question that has just appeared takes no answer for this long: the reader was typing or clicking elsewhere. */
 export const guardMs = 700;

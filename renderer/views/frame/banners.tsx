@@ -6,6 +6,7 @@ import { useToast } from '../../parts/toast.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
 import { formatWhen } from '../../words/format.ts';
+import './banners.css';
 
 /** What is wrong or waiting, on every page: what happened, what still works, what to do. */
 export function Banners({ status, onAnswer }: { status: Live<StatusView>; onAnswer: (() => void) | undefined }) {

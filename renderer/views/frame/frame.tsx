@@ -30,13 +30,14 @@ export function Frame({ status, page, children }: { status: Live<StatusView>; pa
   const state = connection === 'lost' ? 'problem' : signState(status.value);
   return (
     <div className="frame">
-      <a className="skip" href="#main" onClick={skipToMain}>
+      <button type="button" className="skip" onClick={skipToMain}>
         {words.frame.skip}
-      </a>
+      </button>
       <header className="frame-side">
         <p className="frame-brand">
-          <Sign state={state} size={24} label={words.signs[state]} />
-          Gatehouse
+          <Sign state={state} size={24} />
+          <span>Gatehouse</span>
+          <span className="unseen">{words.signs[state]}</span>
         </p>
         <nav aria-label={words.frame.pages}>
           {links.map(({ page: name, icon }) => {
@@ -101,8 +102,7 @@ function short(signer: string): string {
   return /^[0-9a-f]{40,}$/iu.test(signer) ? signer.slice(0, 8) : signer;
 }
 
-/** A hash of "#main" would leave the page: move the focus by hand. */
-function skipToMain(event: React.MouseEvent): void {
-  event.preventDefault();
+/** A link to "#main" would leave the page, whose address is the hash: the focus is moved by hand. */
+function skipToMain(): void {
   document.getElementById('main')?.focus();
 }

@@ -6,6 +6,7 @@ import { Icon } from '../../parts/icon.tsx';
 import { Empty, Loaded } from '../../parts/states.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
+import './log-dialog.css';
 
 /** What a tool set's program wrote lately. Colour codes of terminals are dropped, anything else hidden is shown. */
 export function LogDialog({ set, onClose }: { set: ToolSetView; onClose: () => void }) {
@@ -34,9 +35,11 @@ export function LogDialog({ set, onClose }: { set: ToolSetView; onClose: () => v
           lines.length === 0 ? (
             <Empty title={words.tools.logEmpty}>{words.tools.logEmptyDetail}</Empty>
           ) : (
-            <pre {...{ tabIndex: 0 }} aria-label={words.tools.logOf(set.title)}>
-              <VisibleText text={lines.map(withoutColours).join('\n')} />
-            </pre>
+            <section className="sheet-body" aria-label={words.tools.logOf(set.title)} {...{ tabIndex: 0 }}>
+              <pre>
+                <VisibleText text={lines.map(withoutColours).join('\n')} />
+              </pre>
+            </section>
           )
         }
       </Loaded>

@@ -6,6 +6,7 @@ import { Sentence } from '../../parts/sentence.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
 import { formatNumber } from '../../words/format.ts';
+import './join-organisation.css';
 
 type Preview = Extract<CallAnswer<'previewEnrolment'>, { ok: true }>;
 

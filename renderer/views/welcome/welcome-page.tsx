@@ -27,7 +27,7 @@ export function WelcomePage({ status }: { status: Live<StatusView> }) {
   useEffect(() => {
     document.title = `${welcome.steps[steps[step] ?? 'organisation']} · Gatehouse`;
     if (step > 0) heading.current?.focus();
-  }, [step, welcome]);
+  }, [step]);
 
   return (
     <div className="welcome">
