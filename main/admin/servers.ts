@@ -11,6 +11,9 @@ const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server
 /** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
 const _NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
 
+/** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
+const NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
+
 /** Where a server comes from. `command` names program and arguments outright, for callers that need no parsing. */
 export type ServerSource =
   | { readonly kind: 'npm'; readonly spec: string; readonly args: readonly string[] }
@@ -181,7 +184,7 @@ function describeNpm(
       transport: 'stdio',
       command: 'npx',
       args: ['-y', exact, ...args],
-      env: [...env],
+      env: [...new Set([...NPX_ENVIRONMENT, ...env])],
       integrity: found.integrity,
     },
     suggestedAlias: aliasFrom(bare ?? found.name),
