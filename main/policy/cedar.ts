@@ -1,7 +1,6 @@
 import {
   type CedarValueJson as CedarValue,
   checkParsePolicySet,
-  type DetailedError,
   type EntityJson,
   policySetTextToParts,
   policyToJson,
@@ -9,14 +8,15 @@ import {
   statefulIsAuthorized,
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
-import type { RecordType } from './argument-types.ts';
 import { noReads, type Reads, readArguments } from './argument-values.ts';
+import { checkRules, describe, file, position, type Rule, targetOf } from './cedar-problems.ts';
 import { type CedarTool, describeTools, schemaText } from './cedar-schema.ts';
+import type { PolicyDocument } from './document.ts';
 import { isJsonObject, type JsonObject, type Problem } from './json.ts';
+import { lintRules } from './lint.ts';
 import type { Manifest } from './manifest.ts';
-import { hasHiddenCharacters, isWellFormed, nearestName, own, quote } from './problems.ts';
-import { argumentsRead, entitiesNamed, mayApply, mergeReads, type Target } from './rule-scope.ts';
-import { lineAndColumn } from './strict-json.ts';
+import { isWellFormed, own, quote } from './problems.ts';
+import { argumentsRead, attributesNamed, mayApply, mergeReads } from './rule-scope.ts';
 
 export interface CedarAnnotations {
   /** @id, or "policyN" where the author gave none. */
@@ -52,7 +52,6 @@ export interface CedarEngine {
   dependsOnArguments(question: Question, alias: string, tool: string): boolean;
 }
 
-const file = 'policy.cedar';
 /** Larger texts are refused unread; a policy of thousands of rules has a mistake in how it is made. */
 const maxBytes = 1_048_576;
 
@@ -70,6 +69,11 @@ export function checkCedar(cedarText: string, manifest: Manifest): readonly Prob
   return examine(cedarText, manifest, describeTools(manifest).tools).problems;
 }
 
+/** Advice about a valid policy: what is allowed and yet seldom meant. Empty for a text that does not parse. */
+export function lintCedar(cedarText: string, manifest: Manifest, document: PolicyDocument): readonly Problem[] {
+  return lintRules(examine(cedarText, manifest, describeTools(manifest).tools).rules, cedarText, manifest, document);
+}
+
 /** Compiles; fails with the same problems `checkCedar` gives. WebAssembly loads with this module. */
 export function compileCedar(
   cedarText: string,
@@ -81,15 +85,6 @@ export function compileCedar(
   const { rules, problems } = examine(cedarText, manifest, tools);
   if (problems.length > 0) return { ok: false, code: 'invalid-cedar', problems };
   return { ok: true, value: new Engine(cedarText, rules, tools) };
-}
-
-interface Rule {
-  /** The engine's own name of it: policy0, policy1 … in the order of the text. */
-  readonly key: string;
-  readonly annotations: CedarAnnotations;
-  readonly json: JsonObject;
-  /** Offset in the text, for problems found here rather than by Cedar. */
-  readonly offset: number;
 }
 
 /** Everything that is wrong with a policy text; the rules where it parses. */
@@ -179,114 +174,6 @@ function validateRules(text: string, rules: readonly Rule[], tools: readonly Ced
   });
 }
 
-/** What Cedar does not check: names given twice, names of nothing, arguments it has no type for. */
-function checkRules(text: string, rules: readonly Rule[], manifest: Manifest, tools: readonly CedarTool[]): Problem[] {
-  const problems: Problem[] = [];
-  const firsts = new Map<string, Rule>();
-  const toolIds = new Set(tools.map((tool) => tool.id));
-  const aliases = new Set(manifest.servers.map((server) => server.alias));
-  for (const rule of rules) {
-    const path = position(text, rule.offset);
-    const { id } = rule.annotations;
-    const first = firsts.get(id);
-    if (first !== undefined) {
-      const advice = `The other one is at ${position(text, first.offset)}.`;
-      problems.push({ path, expected: 'an @id no other rule has', found: `@id(${quote(id)}) again`, advice });
-    }
-    firsts.set(id, first ?? rule);
-    if (id.trim() === '' || hasHiddenCharacters(id)) {
-      problems.push({ path, expected: 'an @id a person can read', found: `@id(${quote(id)})` });
-    }
-    for (const name of entitiesNamed(rule.json)) {
-      const known = name.type === 'Tool' ? toolIds : name.type === 'Server' ? aliases : undefined;
-      if (known === undefined || known.has(name.id)) continue;
-      const near = nearestName(name.id, [...known]);
-      problems.push({
-        path,
-        expected: `a ${name.type === 'Tool' ? 'pinned tool' : 'server in manifest.json'}`,
-        found: `${name.type}::${quote(name.id)}`,
-        advice: near === undefined ? 'A rule about nothing never applies.' : `Did you mean ${name.type}::"${near}"?`,
-      });
-    }
-    problems.push(...checkReads(rule, path, tools));
-  }
-  return problems;
-}
-
-/** `context.args has body` would be false for ever where `body` has no type, so it is not accepted. */
-function checkReads(rule: Rule, path: string, tools: readonly CedarTool[]): Problem[] {
-  const reads = argumentsRead(rule.json);
-  if (reads === undefined) return [];
-  for (const tool of tools) {
-    const applies = (['call', 'unattended'] as const).some((q) => mayApply(rule.json, targetOf(q, tool)));
-    const name = applies ? untypedRead(tool.args, reads) : undefined;
-    if (name !== undefined) {
-      return [
-        {
-          path,
-          expected: 'arguments Cedar has a type for',
-          found: `context.args.${name.join('.')} of ${tool.id}, which has none`,
-          advice: `Limit rule "${rule.annotations.id}" to other tools, or leave this argument out of it.`,
-        },
-      ];
-    }
-  }
-  return [];
-}
-
-function untypedRead(type: RecordType, reads: Reads): string[] | undefined {
-  for (const [name, child] of reads.fields) {
-    if (type.untyped.has(name)) return [name];
-    const field = type.fields.get(name)?.type;
-    const deeper = field?.kind === 'Record' ? untypedRead(field, child) : undefined;
-    if (deeper !== undefined) return [name, ...deeper];
-  }
-  return undefined;
-}
-
-function describe(error: DetailedError, text: string, rules: readonly Rule[], policyId?: string): Problem[] {
-  const rule = rules.find((r) => r.key === policyId);
-  const bytes = Buffer.from(text);
-  const place = error.sourceLocations?.[0];
-  // Cedar counts bytes of UTF-8; a person counts characters.
-  const at = (offset: number) => bytes.subarray(0, offset).toString().length;
-  const start = place === undefined ? (rule?.offset ?? 0) : at(place.start);
-  const snippet =
-    place === undefined || place.end <= place.start ? lineFrom(text, start) : text.slice(start, at(place.end));
-  const message = error.message
-    .replace(/^failed to parse policies from string: /, '')
-    .replace(/^for policy `[^`]*`, /, '');
-  const help = error.help?.replace(/^for policy `[^`]*`, /, '').replace(/(?<![.?!])$/, '.');
-  const group = /Action::"(discover|call|unattended)"/.exec(snippet)?.[1];
-  const advice =
-    group !== undefined && message.includes('applicable action')
-      ? `Write action in Action::"${group}": it is the group of every tool's own action.`
-      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join(' ');
-  return [
-    {
-      path: position(text, start),
-      expected: place?.label ?? 'a rule that fits what is pinned',
-      found: `${quote(snippet)}: ${message}`,
-      ...(advice === '' ? {} : { advice }),
-    },
-  ];
-}
-
-function lineFrom(text: string, offset: number): string {
-  const rest = text.slice(offset);
-  return rest === '' ? 'the end of the file' : (rest.split('\n', 1)[0] ?? rest);
-}
-
-function position(text: string, offset: number): string {
-  const { line, column } = lineAndColumn(text, offset);
-  return `${file}:${line}:${column}`;
-}
-
-function targetOf(question: Question, tool: CedarTool): Target {
-  const { id, alias, server } = tool;
-  return { action: `${question}:${id}`, question, tool: id, server: alias, groups: server.groups };
-}
-
 /**
  * Cedar keeps parsed policy sets by name and never lets go of one. These few names are used in turn, so that months of
  * policy versions take no more memory than eight; an engine whose name was taken parses its text again.
@@ -304,6 +191,8 @@ class Engine implements CedarEngine {
   private readonly byKey: ReadonlyMap<string, Rule>;
   private readonly tools: ReadonlyMap<string, CedarTool>;
   private readonly reads = new Map<string, Reads | undefined>();
+  /** What rules ask of anything. A tool's other attributes need not travel with every request. */
+  private readonly attributes: ReadonlySet<string>;
   private readonly entities = new Map<string, readonly EntityJson[]>();
 
   constructor(text: string, rules: readonly Rule[], tools: readonly CedarTool[]) {
@@ -311,6 +200,7 @@ class Engine implements CedarEngine {
     this.compiled = rules;
     this.rules = rules.map((rule) => rule.annotations);
     this.byKey = new Map(rules.map((rule) => [rule.key, rule]));
+    this.attributes = new Set(rules.flatMap((rule) => [...attributesNamed(rule.json)]));
     this.tools = new Map(tools.map((tool) => [tool.id, tool]));
   }
 
@@ -392,11 +282,13 @@ class Engine implements CedarEngine {
     const key = `${question}:${tool.id}`;
     const known = this.entities.get(key);
     if (known !== undefined) return known;
+    // The attributes are made in cedar-schema.ts, to the schema beside them; the cast only drops `readonly`.
+    const all = Object.entries(tool.attributes) as [string, CedarValue][];
+    const attributes = all.filter(([name]) => this.attributes.has(name));
     const entities: EntityJson[] = [
       {
         uid: { type: 'Tool', id: tool.id },
-        // The attributes are made in cedar-schema.ts, to the schema beside them.
-        attrs: tool.attributes as Record<string, CedarValue>,
+        attrs: Object.fromEntries(attributes),
         // Groups are named directly, which spares Cedar a Server entity in every request.
         parents: [
           { type: 'Server', id: tool.alias },

@@ -88,6 +88,19 @@ export function entitiesNamed(rule: JsonObject): EntityName[] {
   return names;
 }
 
+/** Every attribute a rule's conditions follow or ask for, of whatever they follow it from. */
+export function attributesNamed(rule: JsonObject): Set<string> {
+  const names = new Set<string>();
+  const visit = (value: Json): void => {
+    if (Array.isArray(value)) value.forEach(visit);
+    if (!isJsonObject(value)) return;
+    for (const name of attributes(own(value, 'attr')) ?? []) names.add(name);
+    Object.values(value).forEach(visit);
+  };
+  visit(own(rule, 'conditions') ?? []);
+  return names;
+}
+
 /** Which arguments a rule's conditions read, or undefined for none. What is not understood counts as reading everything. */
 export function argumentsRead(rule: JsonObject): Reads | undefined {
   const context = noReads();

@@ -47,13 +47,13 @@ describe('when a pattern of a schema is matched', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', 'b', '1', ' ', '-', 'é', '\n', '😀'),
       minLength: 17,
-      maxLength: 20,
+      maxLength: 18,
     });
     fc.assert(
-      fc.property(patterns(2), text, (source, value) => {
+      fc.property(patterns(1), text, (source, value) => {
         expect(compilePattern(source, 'u').test(value)).toBe(new RegExp(source, 'u').test(value));
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 

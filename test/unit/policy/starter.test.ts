@@ -59,7 +59,7 @@ describe('when an organisation starts', () => {
       fc.property(names, (name) => {
         expect(checkCedar(starterCedar(name), manifestOf())).toEqual([]);
       }),
-      { numRuns: 50 },
+      { numRuns: 15 },
     );
     const parsed = parsePolicyDocument(JSON.stringify(starterDocument('A"\\\nB', 'it@acme\t.example')));
     expect(parsed).toMatchObject({ ok: true, value: { organisation: 'A"\\ B', contact: 'it@acme .example' } });

@@ -1,0 +1,142 @@
+import type { RecordType } from './argument-types.ts';
+import type { Reads } from './argument-values.ts';
+import type { CedarAnnotations, Question } from './cedar.ts';
+import type { CedarTool } from './cedar-schema.ts';
+import type { JsonObject, Problem } from './json.ts';
+import type { Manifest } from './manifest.ts';
+import { hasHiddenCharacters, nearestName, quote } from './problems.ts';
+import { argumentsRead, entitiesNamed, mayApply, type Target } from './rule-scope.ts';
+import { lineAndColumn } from './strict-json.ts';
+
+export const file = 'policy.cedar';
+
+/** One rule of the text. */
+export interface Rule {
+  /** The engine's own name of it: policy0, policy1 … in the order of the text. */
+  readonly key: string;
+  readonly annotations: CedarAnnotations;
+  readonly json: JsonObject;
+  /** Offset in the text, for problems found here rather than by Cedar. */
+  readonly offset: number;
+}
+
+/** What Cedar says about an error, as far as it is used here. Offsets are bytes of UTF-8. */
+export interface CedarError {
+  readonly message: string;
+  readonly help: string | null;
+  readonly sourceLocations?: readonly { readonly start: number; readonly end: number; readonly label: string | null }[];
+}
+
+/** What Cedar does not check: names given twice, names of nothing, arguments it has no type for. */
+export function checkRules(
+  text: string,
+  rules: readonly Rule[],
+  manifest: Manifest,
+  tools: readonly CedarTool[],
+): Problem[] {
+  const problems: Problem[] = [];
+  const firsts = new Map<string, Rule>();
+  const toolIds = new Set(tools.map((tool) => tool.id));
+  const aliases = new Set(manifest.servers.map((server) => server.alias));
+  for (const rule of rules) {
+    const path = position(text, rule.offset);
+    const { id } = rule.annotations;
+    const first = firsts.get(id);
+    if (first !== undefined) {
+      const advice = `The other one is at ${position(text, first.offset)}.`;
+      problems.push({ path, expected: 'an @id no other rule has', found: `@id(${quote(id)}) again`, advice });
+    }
+    firsts.set(id, first ?? rule);
+    if (id.trim() === '' || hasHiddenCharacters(id)) {
+      problems.push({ path, expected: 'an @id a person can read', found: `@id(${quote(id)})` });
+    }
+    for (const name of entitiesNamed(rule.json)) {
+      const known = name.type === 'Tool' ? toolIds : name.type === 'Server' ? aliases : undefined;
+      if (known === undefined || known.has(name.id)) continue;
+      const near = nearestName(name.id, [...known]);
+      problems.push({
+        path,
+        expected: `a ${name.type === 'Tool' ? 'pinned tool' : 'server in manifest.json'}`,
+        found: `${name.type}::${quote(name.id)}`,
+        advice: near === undefined ? 'A rule about nothing never applies.' : `Did you mean ${name.type}::"${near}"?`,
+      });
+    }
+    problems.push(...checkReads(rule, path, tools));
+  }
+  return problems;
+}
+
+/** `context.args has body` would be false for ever where `body` has no type, so it is not accepted. */
+function checkReads(rule: Rule, path: string, tools: readonly CedarTool[]): Problem[] {
+  const reads = argumentsRead(rule.json);
+  if (reads === undefined) return [];
+  for (const tool of tools) {
+    const applies = (['call', 'unattended'] as const).some((q) => mayApply(rule.json, targetOf(q, tool)));
+    const name = applies ? untypedRead(tool.args, reads) : undefined;
+    if (name !== undefined) {
+      return [
+        {
+          path,
+          expected: 'arguments Cedar has a type for',
+          found: `context.args.${name.join('.')} of ${tool.id}, which has none`,
+          advice: `Limit rule "${rule.annotations.id}" to other tools, or leave this argument out of it.`,
+        },
+      ];
+    }
+  }
+  return [];
+}
+
+function untypedRead(type: RecordType, reads: Reads): string[] | undefined {
+  for (const [name, child] of reads.fields) {
+    if (type.untyped.has(name)) return [name];
+    const field = type.fields.get(name)?.type;
+    const deeper = field?.kind === 'Record' ? untypedRead(field, child) : undefined;
+    if (deeper !== undefined) return [name, ...deeper];
+  }
+  return undefined;
+}
+
+export function describe(error: CedarError, text: string, rules: readonly Rule[], policyId?: string): Problem[] {
+  const rule = rules.find((r) => r.key === policyId);
+  const bytes = Buffer.from(text);
+  const place = error.sourceLocations?.[0];
+  // Cedar counts bytes of UTF-8; a person counts characters.
+  const at = (offset: number) => bytes.subarray(0, offset).toString().length;
+  const start = place === undefined ? (rule?.offset ?? 0) : at(place.start);
+  const snippet =
+    place === undefined || place.end <= place.start ? lineFrom(text, start) : text.slice(start, at(place.end));
+  const message = error.message
+    .replace(/^failed to parse policies from string: /, '')
+    .replace(/^for policy `[^`]*`, /, '');
+  const help = error.help?.replace(/^for policy `[^`]*`, /, '').replace(/(?<![.?!])$/, '.');
+  const group = /Action::"(discover|call|unattended)"/.exec(snippet)?.[1];
+  const advice =
+    group !== undefined && message.includes('applicable action')
+      ? `Write action in Action::"${group}": it is the group of every tool's own action.`
+      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join(' ');
+  return [
+    {
+      path: position(text, start),
+      expected: place?.label ?? 'a rule that fits what is pinned',
+      found: `${quote(snippet)}: ${message}`,
+      ...(advice === '' ? {} : { advice }),
+    },
+  ];
+}
+
+function lineFrom(text: string, offset: number): string {
+  const rest = text.slice(offset);
+  return rest === '' ? 'the end of the file' : (rest.split('\n', 1)[0] ?? rest);
+}
+
+export function position(text: string, offset: number): string {
+  const { line, column } = lineAndColumn(text, offset);
+  return `${file}:${line}:${column}`;
+}
+
+/** A question about a tool, as rules' scopes see it. */
+export function targetOf(question: Question, tool: CedarTool): Target {
+  const { id, alias, server } = tool;
+  return { action: `${question}:${id}`, question, tool: id, server: alias, groups: server.groups };
+}

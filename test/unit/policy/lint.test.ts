@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { lintCedar } from '../../../main/policy/cedar.ts';
+import { starterCedar } from '../../../main/policy/starter.ts';
+import { definition, server, snapshotOf } from '../../fixtures/policy/organisation.ts';
+
+const all = 'permit (principal, action, resource);';
+const advice = (cedar: string) => {
+  const snapshot = snapshotOf(all, [server('files', [definition('read')], { groups: ['storage'] })], {
+    identity: { users: { alice: ['engineering'] } },
+    profiles: [{ name: 'p', title: 'P', tools: ['files.*', 'files.raed', 'gone.*'] }],
+  });
+  return lintCedar(cedar, snapshot.manifest, snapshot.document).map((p) => `${p.path}: ${p.found} (${p.advice})`);
+};
+const profiles = [
+  'policy.json /profiles/0/tools/1: "files.raed" (Did you mean "files.read"?)',
+  'policy.json /profiles/0/tools/2: "gone.*" (The profile gains nothing by it.)',
+];
+
+describe('when a valid policy is looked over', () => {
+  it('points out names that match nobody and nothing', () => {
+    expect(
+      advice(`permit (principal in Group::"enginering", action, resource);
+forbid (principal, action, resource in ServerGroup::"storages") when { resource.readOnly };`),
+    ).toEqual([
+      'policy.cedar:1:1: Group::"enginering" (Did you mean Group::"engineering"?)',
+      'policy.cedar:2:1: rule "policy1" without one (People are shown this sentence when the rule refuses them or asks.)',
+      'policy.cedar:2:1: ServerGroup::"storages" (Did you mean ServerGroup::"storage"?)',
+      ...profiles,
+    ]);
+  });
+
+  it('points out annotations nobody reads', () => {
+    expect(advice(`@id("a") @reson("x") ${all}`)).toEqual([
+      'policy.cedar:1:1: @reson (Did you mean @reason?)',
+      ...profiles,
+    ]);
+  });
+
+  it('has nothing to say about the starter policy', () => {
+    expect(advice(starterCedar('Acme'))).toEqual(profiles);
+  });
+});
