@@ -200,6 +200,7 @@ export const en = {
       ask: (value: number) => (value === 1 ? '1 asks you' : `${digits.format(value)} ask you`),
       depends: (value: number) => (value === 1 ? '1 depends' : `${digits.format(value)} depend on the details`),
       deny: (value: number) => `${digits.format(value)} not for you`,
+      held: (value: number) => `${digits.format(value)} held back`,
     },
     effects: {
       allow: 'Runs by itself',
@@ -292,7 +293,7 @@ export const en = {
     about:
       'Every call, as it happens. Each entry is sealed to the one before it, so nothing can be changed or removed unnoticed.',
     list: 'Calls',
-    search: 'Search apps, tools and details',
+    search: 'Search the record',
     app: 'App',
     allApps: 'All apps',
     tools: 'Tool',

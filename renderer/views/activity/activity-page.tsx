@@ -132,19 +132,22 @@ interface ChoiceProps {
 
 function Choice({ label, value, all, options, onChange }: ChoiceProps) {
   return (
-    <select
-      className={value ? 'select chosen' : 'select'}
-      aria-label={label}
-      value={value}
-      onChange={(event) => onChange(event.target.value)}
-    >
-      <option value="">{all}</option>
-      {options.map(([key, text]) => (
-        <option key={key} value={key}>
-          {text}
-        </option>
-      ))}
-    </select>
+    <span className="select-box">
+      <select
+        className={value ? 'select chosen' : 'select'}
+        aria-label={label}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      >
+        <option value="">{all}</option>
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+      <Icon name="down" />
+    </span>
   );
 }
 

@@ -109,7 +109,9 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
                   <span className="call-duration numbers">
                     {call.durationMs !== undefined && formatDuration(call.durationMs)}
                   </span>
-                  <OutcomeChip call={call} />
+                  <span className="call-outcome">
+                    <OutcomeChip call={call} />
+                  </span>
                 </a>
               </li>
             );

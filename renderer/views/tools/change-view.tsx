@@ -68,6 +68,7 @@ function keyed(text: string, at: number, mark: 'del' | 'ins' | undefined) {
 
 function asText(value: unknown): string | undefined {
   if (value === undefined) return undefined;
+  if (typeof value === 'boolean') return value ? words.values.yes : words.values.no;
   return typeof value === 'string' ? value : JSON.stringify(value, null, 2);
 }
 

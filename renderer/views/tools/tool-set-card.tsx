@@ -27,7 +27,7 @@ export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
   const [looking, setLooking] = useState(false);
   const [logOpen, setLogOpen] = useState(false);
   const panelId = useId();
-  const held = set.actions.filter((action) => action.state === 'changed' || action.state === 'unpinned');
+  const held = set.actions.filter(isHeld);
   const open = byHand ?? (opened || held.length > 0);
   const withdrawn = set.state === 'revoked';
 
@@ -136,8 +136,11 @@ export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
 
 /** What is held back comes first; the rest keeps the organisation's order. */
 function byAttention(a: ToolActionView, b: ToolActionView): number {
-  const rank = ({ state }: ToolActionView): number => (state === 'changed' || state === 'unpinned' ? 0 : 1);
-  return rank(a) - rank(b);
+  return Number(isHeld(b)) - Number(isHeld(a));
+}
+
+function isHeld({ state }: ToolActionView): boolean {
+  return state === 'changed' || state === 'unpinned';
 }
 
 function SetState({ set, enabled }: { set: ToolSetView; enabled: boolean }) {
@@ -167,12 +170,13 @@ function SetState({ set, enabled }: { set: ToolSetView; enabled: boolean }) {
 
 function EffectSummary({ actions }: { actions: readonly ToolActionView[] }) {
   const count = (effects: readonly ToolActionView['effect'][]): number =>
-    actions.filter((action) => effects.includes(action.effect)).length;
+    actions.filter((action) => !isHeld(action) && effects.includes(action.effect)).length;
   const parts = [
     { kind: 'allow', count: count(['allow']), text: words.tools.summary.allow },
     { kind: 'ask', count: count(['ask']), text: words.tools.summary.ask },
     { kind: 'depends', count: count(['depends']), text: words.tools.summary.depends },
     { kind: 'deny', count: count(['deny', 'hidden']), text: words.tools.summary.deny },
+    { kind: 'held', count: actions.filter(isHeld).length, text: words.tools.summary.held },
   ].filter((part) => part.count > 0);
   return (
     <span className="effect-summary tiny">
