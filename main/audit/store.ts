@@ -13,7 +13,7 @@ import { createReader } from './query.ts';
 import type { AuditReader, AuditRow, AuditWriter, VerifyResult } from './record.ts';
 import { readChainId, readOpenCalls } from './stored-rows.ts';
 import { verifyAuditFile } from './verify.ts';
-import { createWriter } from './writer.ts';
+import { AuditUnavailable, createWriter } from './writer.ts';
 
 export { AuditUnavailable } from './writer.ts';
 
@@ -44,11 +44,13 @@ type Refusal = { readonly ok: false; readonly code: AuditOpenCode; readonly mess
 /** Opens or creates `file` (WAL), migrates, closes calls a crash left open as "interrupted". Never writes a newer or broken database. */
 export function openAudit(options: AuditOptions): { readonly ok: true; readonly value: AuditStore } | Refusal {
   const { file, nativeBinding } = options;
-  const refuse = (error: unknown): Refusal => {
-    if (!isSystemError(error)) throw error;
+  const refuse = (thrown: unknown): Refusal => {
+    // Closing what a crash left open is the first write: a full disk shows there.
+    const error = thrown instanceof AuditUnavailable ? thrown.cause : thrown;
+    if (!isSystemError(error)) throw thrown;
     const message =
       `The record of calls cannot be written at ${file}: ${explainDiskError(error)}. ` +
-      'Gatehouse makes no call without recording it. Make the folder writable for this account and start again.';
+      'Gatehouse makes no call without recording it. Make room there, or make the folder writable for this account, and start again.';
     return { ok: false, code: 'unwritable', message };
   };
   try {

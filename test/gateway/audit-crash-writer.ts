@@ -4,7 +4,10 @@ import { writeSync } from 'node:fs';
 import { openAudit } from '../../main/audit/store.ts';
 
 const opened = openAudit({ file: process.argv[2] ?? '', clock: { now: () => Date.now() } });
-if (!opened.ok) throw new Error(opened.message);
+if (!opened.ok) {
+  writeSync(1, `unopened ${opened.code}\n`);
+  process.exit(1);
+}
 const { writer } = opened.value;
 
 try {
