@@ -5,7 +5,7 @@ import type { CedarTool } from './cedar-schema.ts';
 import type { JsonObject, Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
 import { hasHiddenCharacters, nearestName, quote } from './problems.ts';
-import { argumentsRead, entitiesNamed, mayApply, type Target } from './rule-scope.ts';
+import { argumentsRead, asksMembershipOfOthers, entitiesNamed, mayApply, type Target } from './rule-scope.ts';
 import { lineAndColumn } from './strict-json.ts';
 
 export const file = 'policy.cedar';
@@ -59,6 +59,14 @@ export function checkRules(
         expected: `a ${name.type === 'Tool' ? 'pinned tool' : 'server in manifest.json'}`,
         found: `${name.type}::${quote(name.id)}`,
         advice: near === undefined ? 'A rule about nothing never applies.' : `Did you mean ${name.type}::"${near}"?`,
+      });
+    }
+    if (asksMembershipOfOthers(rule.json)) {
+      problems.push({
+        path,
+        expected: '`in` after principal, action or resource',
+        found: `rule ${quote(id)}, which asks it of something else`,
+        advice: 'Requests carry only these three, so the answer would always be no.',
       });
     }
     problems.push(...checkReads(rule, path, tools));

@@ -264,6 +264,8 @@ class Engine implements CedarEngine {
   }
 
   private readsOf(question: Question, tool: CedarTool): Reads | undefined {
+    // Listing has no arguments: there `context has args` is simply false, in the schema as in the request.
+    if (question === 'discover') return undefined;
     const key = `${question}:${tool.id}`;
     if (this.reads.has(key)) return this.reads.get(key);
     let reads: Reads | undefined;

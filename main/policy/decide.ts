@@ -168,6 +168,8 @@ function verdictOn(snapshot: PolicySnapshot, question: Question, request: Decisi
   const earlier = known.get(key);
   if (earlier !== undefined) return earlier;
   const verdict = ask();
+  // What failed may not fail again; it is refused now and tried anew the next time.
+  if (verdict.errors.length > 0) return verdict;
   const oldest = known.size >= maxVerdicts ? known.keys().next().value : undefined;
   if (oldest !== undefined) known.delete(oldest);
   known.set(key, verdict);

@@ -101,6 +101,24 @@ export function attributesNamed(rule: JsonObject): Set<string> {
   return names;
 }
 
+/**
+ * True when a condition asks `in` of anything but principal, action or resource. Requests carry only these three, so of
+ * any other entity Cedar would answer "in nothing" and the rule would never say why it does not match.
+ */
+export function asksMembershipOfOthers(rule: JsonObject): boolean {
+  const visit = (value: Json | undefined): boolean => {
+    if (Array.isArray(value)) return value.some(visit);
+    if (!isJsonObject(value)) return false;
+    const within = own(value, 'in');
+    const is = own(value, 'is');
+    const asked = isJsonObject(within) ? within : isJsonObject(is) && own(is, 'in') !== undefined ? is : undefined;
+    const left = asked === undefined ? undefined : own(asked, 'left');
+    if (left !== undefined && !(isJsonObject(left) && typeof own(left, 'Var') === 'string')) return true;
+    return Object.values(value).some(visit);
+  };
+  return visit(own(rule, 'conditions'));
+}
+
 /** Which arguments a rule's conditions read, or undefined for none. What is not understood counts as reading everything. */
 export function argumentsRead(rule: JsonObject): Reads | undefined {
   const context = noReads();

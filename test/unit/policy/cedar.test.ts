@@ -261,6 +261,27 @@ describe('when a rule reads arguments', () => {
   });
 });
 
+describe('when a rule covers listing and calling alike', () => {
+  it('finds no arguments while listing, and reads them when calling', () => {
+    const cedar = engine(
+      `permit (principal, action, resource);
+      forbid (principal, action, resource == Tool::"github.create")
+      when { context has args && context.args has owner && context.args.owner == "evil" };`,
+      manifestOf(server('github', [tool('create')])),
+    );
+    expect(cedar.dependsOnArguments('discover', 'github', 'create')).toBe(false);
+    const list = {
+      question: 'discover' as const,
+      user: { id: 'a', groups: [] },
+      alias: 'github',
+      tool: 'create',
+      context: { app: 'x' },
+    };
+    expect(cedar.evaluate(list)).toMatchObject({ allowed: true, errors: [] });
+    expect(ask(cedar, { owner: 'evil' }).allowed).toBe(false);
+  });
+});
+
 describe('when it is asked which rules depend on arguments', () => {
   const depends = (rule: string, question: Question, name = 'create') =>
     engine(`${open} ${rule}`).dependsOnArguments(question, 'github', name);
@@ -352,6 +373,23 @@ describe('when a policy text is checked', () => {
     );
     expect(problems('forbid (principal == User::"a", action, resource) when { false };')[0]).toContain('impossible');
     expect(problems('permit (principal, action, resource == ?resource);')[0]).toContain('?resource');
+  });
+
+  it('refuses to ask of entities that no request carries where they belong', () => {
+    for (const condition of [
+      'Server::"github" in ServerGroup::"engineering"',
+      '(if resource.readOnly then User::"bob" else principal) in Group::"eng"',
+      'User::"bob" is User in Group::"eng"',
+    ]) {
+      expect(problems(forbidWhen(condition))[0], condition).toContain('`in` after principal, action or resource');
+    }
+    for (const condition of [
+      'principal in Group::"eng"',
+      'resource is Tool in Server::"github"',
+      'principal in [Group::"a", Group::"b"]',
+    ]) {
+      expect(problems(forbidWhen(condition)), condition).toEqual([]);
+    }
   });
 
   it('refuses to ask whether an argument without a type is there', () => {
