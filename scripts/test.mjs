@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { findRuntime, runtimeEnvironment } from './runtime.mjs';
+import { downloadRuntime, findRuntime, runtimeEnvironment } from './runtime.mjs';
 import { ensureBuilt, ensureInstalled, findNode, root, run, runMain, SetupError, say } from './setup.mjs';
 
 const PROJECTS = ['unit', 'gateway', 'window', 'desktop'];
@@ -97,14 +97,13 @@ async function desktopSurroundings() {
     if (has('xvfb-run')) wrap.push('xvfb-run', '-a', '--server-args=-screen 0 1600x1000x24');
     else if (!process.env.DISPLAY) missing.push('xvfb-run');
   }
-  const runtime = findRuntime() ?? (await assembleRuntime());
+  const runtime = findRuntime() ?? (await assembleRuntime()) ?? (await downloadRuntime());
   if (!runtime) missing.push('an Electron runtime (ELECTRON_OVERRIDE_DIST_PATH)');
   if (missing.length > 0) say(`desktop tests are skipped: ${missing.join(', ')} not found`);
   return {
     wrap,
     env: {
       ...(runtime ? runtimeEnvironment(runtime) : {}),
-      ...(missing.length > 0 ? { GATEHOUSE_DESKTOP_MISSING: missing.join(', ') } : {}),
       // No portal, no accessibility bus: nothing of the real desktop answers in a test.
       NO_AT_BRIDGE: '1',
       GTK_USE_PORTAL: '0',

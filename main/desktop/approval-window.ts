@@ -3,7 +3,7 @@ import { fitInto, placeAbove } from './bounds.ts';
 import { followTheme, pageAddress, type WindowParts, windowOptions } from './window-options.ts';
 import { words } from './words.ts';
 
-const SIZE = { width: 480, height: 640 };
+const SIZE = { width: 480, height: 580 };
 const SMALLEST = { minWidth: 420, minHeight: 440 };
 /** Milliseconds after it appears in which neither a click nor a key meant for the app below can answer. */
 export const GRACE_MS = 700;

@@ -6,6 +6,8 @@ import { words } from './words.ts';
 
 const SIZE = { width: 1080, height: 700 };
 const SMALLEST = { minWidth: 540, minHeight: 420 };
+/** Milliseconds: a page that dies again within them stays as it is until it is opened anew. */
+const RELOAD_AGAIN_MS = 30_000;
 const BOUNDS_KEY = 'window.bounds';
 
 export interface MainWindow {
@@ -53,10 +55,7 @@ export function createMainWindow(parts: MainWindowParts): MainWindow {
     created.on('closed', () => {
       window = undefined;
     });
-    // A page that died is loaded anew; the gate itself does not depend on it.
-    created.webContents.on('render-process-gone', (_event, details) => {
-      if (details.reason !== 'clean-exit') created.reload();
-    });
+    reloadAfterCrash(created);
     void created.loadURL(pageAddress(page));
     return created;
   };
@@ -83,4 +82,14 @@ function restoredBounds(preferences: Preferences) {
   const saved = readBounds(preferences.get(BOUNDS_KEY));
   const area = saved ? screen.getDisplayMatching(saved).workArea : screen.getPrimaryDisplay().workArea;
   return saved ? fitInto(area, saved) : placeAbove(area, SIZE);
+}
+
+/** A page that died is loaded anew, unless it just was: the gate itself does not depend on it. */
+function reloadAfterCrash(window: BrowserWindow): void {
+  let last = Number.NEGATIVE_INFINITY;
+  window.webContents.on('render-process-gone', (_event, { reason }) => {
+    if (reason === 'clean-exit' || performance.now() - last < RELOAD_AGAIN_MS) return;
+    last = performance.now();
+    window.reload();
+  });
 }

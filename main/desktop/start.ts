@@ -1,22 +1,23 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { app, dialog, powerMonitor } from 'electron';
-import { type App, type AppFailure, createApp } from '../app.ts';
+import { app, powerMonitor } from 'electron';
+import { type App, createApp } from '../app.ts';
 import { answerWindows } from '../ipc/electron.ts';
-import type { Log, Notifier, Ports, Preferences, WindowOpener } from '../ports.ts';
+import type { Log, Preferences } from '../ports.ts';
 import { followQuestions } from './asking.ts';
 import { ORIGIN } from './assets.ts';
+import type { StartFailure } from './failure.ts';
 import { pageOfLink } from './link.ts';
 import { lockPages, openSession, registerScheme } from './lockdown.ts';
 import { createFileLog } from './log.ts';
 import { setApplicationMenu } from './menu.ts';
 import { createNotices, type Notices } from './notifications.ts';
 import { type Options, readOptions } from './options.ts';
+import { createPorts } from './ports.ts';
 import { openPreferences } from './preferences.ts';
 import { quitInOrder } from './quit.ts';
 import { createTray } from './tray.ts';
-import type { TrayActions } from './tray-menu.ts';
+import { createTrayActions } from './tray-actions.ts';
 import { createWindows, type Windows } from './windows.ts';
 import { words } from './words.ts';
 
@@ -24,7 +25,6 @@ import { words } from './words.ts';
 const DEFAULT_PORT = 7717;
 const PORT_KEY = 'desktop.port';
 const TOLD_KEY = 'desktop.told-about-tray';
-const EXIT_FAILED = 1;
 
 /** What a second start of Gatehouse asks of the first. */
 export interface Instance {
@@ -68,7 +68,7 @@ export function claimInstance(options: Options): Instance | undefined {
 }
 
 /** After "ready": builds the ports from Electron, starts the app, and hangs windows and tray on it. */
-export async function start(options: Options, instance: Instance): Promise<void> {
+export async function start(options: Options, instance: Instance): Promise<StartFailure | undefined> {
   const root = resolve(import.meta.dirname, '../..');
   const log = createFileLog(instance.data, !app.isPackaged);
   const resources = join(root, 'resources');
@@ -89,7 +89,10 @@ export async function start(options: Options, instance: Instance): Promise<void>
 
   const ports = createPorts({ data: instance.data, root, log, preferences, notices, windows });
   const created = await createApp(ports, appOptions(options, preferences));
-  if (!created.ok) return fail(created, log);
+  if (!created.ok) {
+    log.error('start-failed', { code: created.code, message: created.message });
+    return created;
+  }
   running = created.value;
   rememberPort(options, running, preferences);
   connect(running, windows, notices, log, resources);
@@ -97,6 +100,7 @@ export async function start(options: Options, instance: Instance): Promise<void>
   if (!options.hidden || options.link) windows.openMain(options.link && pageOfLink(options.link));
   instance.onOpen((link) => windows.openMain(link && pageOfLink(link)));
   app.on('activate', () => windows.openMain());
+  return undefined;
 }
 
 function connect(running: App, windows: Windows, notices: Notices, log: Log, resources: string): void {
@@ -111,7 +115,7 @@ function connect(running: App, windows: Windows, notices: Notices, log: Log, res
   const tray = createTray(
     running,
     resources,
-    trayActions(running, windows, notices, log, () => tray.refresh()),
+    createTrayActions(running, windows, notices, log, () => tray.refresh()),
   );
   // Tray first: while calls drain nobody should start anything new from it.
   quitInOrder(running, log, () => {
@@ -127,65 +131,10 @@ function connect(running: App, windows: Windows, notices: Notices, log: Log, res
   });
 }
 
-function trayActions(running: App, windows: Windows, notices: Notices, log: Log, refresh: () => void): TrayActions {
-  const { handlers } = running;
-  type Done = Awaited<ReturnType<typeof handlers.pause>>;
-  /** What a click asked for either happens or is said not to have happened; the menu then shows what is true. */
-  const attempt = (asked: Done | Promise<Done>) => {
-    Promise.resolve(asked)
-      .then((done) => {
-        if (!done.ok) notices.show({ title: words.notDone, body: done.message });
-      })
-      .catch((error: unknown) => {
-        log.error('tray-action-failed', { error: String(error) });
-        notices.show({ title: words.notDone, body: words.nextSteps.other });
-      })
-      .finally(refresh);
-  };
-  return {
-    setToolSet: (alias, enabled) => attempt(handlers.setToolSetEnabled({ alias, enabled })),
-    pause: (minutes) => attempt(handlers.pause({ minutes })),
-    resume: () => attempt(handlers.resume({})),
-    showQuestions: () => windows.approval.focus(),
-    open: (page) => windows.openMain(page),
-    quit: () => app.quit(),
-  };
-}
-
-interface PortParts {
-  readonly data: string;
-  readonly root: string;
-  readonly log: Log;
-  readonly preferences: Preferences;
-  readonly notices: Notices;
-  readonly windows: WindowOpener;
-}
-
-function createPorts({ data, root, log, preferences, notices, windows }: PortParts): Ports {
-  const notifier: Notifier = {
-    notify: (notice) => {
-      notices.show(notice);
-    },
-  };
-  // A binding from the environment is code: a packaged app loads its own only.
-  const sqliteBinding = app.isPackaged ? undefined : process.env.GATEHOUSE_SQLITE_BINDING;
-  return {
-    clock: { now: () => Date.now() },
-    log,
-    paths: { data, resources: join(root, 'resources'), renderer: join(root, 'out', 'renderer') },
-    preferences,
-    notifier,
-    windows,
-    account: userInfo().username,
-    version: app.getVersion(),
-    ...(sqliteBinding ? { sqliteBinding } : {}),
-  };
-}
-
 function appOptions(options: Options, preferences: Preferences): Parameters<typeof createApp>[1] {
   const kept = preferences.get(PORT_KEY);
   const port = options.port ?? (typeof kept === 'number' && Number.isInteger(kept) ? kept : DEFAULT_PORT);
-  return options.org === undefined ? { port } : { port, orgJson: readFileSync(options.org, 'utf8') };
+  return options.org === undefined ? { port } : { port, orgJson: readOrg(options.org) };
 }
 
 /** A port the person chose is kept; "any free one" is for this start only. */
@@ -200,21 +149,11 @@ function tellOnce(preferences: Preferences, notices: Notices): void {
   notices.show(words.stillHere);
 }
 
-/** One line for a terminal, a plain window for a person; the exit code is 1 however it ends. */
-function fail(failure: AppFailure, log: Log): void {
-  log.error('start-failed', { code: failure.code, message: failure.message });
-  process.stderr.write(`gatehouse: cannot start (${failure.code}): ${failure.message.replace(/\s+/g, ' ')}\n`);
-  const exit = () => app.exit(EXIT_FAILED);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, exit);
-  app.on('before-quit', exit);
-  dialog
-    .showMessageBox({
-      type: 'error',
-      title: words.product,
-      message: words.startFailed,
-      detail: `${failure.message}\n\n${words.nextSteps[failure.code]}`,
-      buttons: [words.menu.quit],
-      noLink: true,
-    })
-    .then(exit, exit);
+function readOrg(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    throw new Error(`The enrolment file ${file} cannot be read: ${found}. Expected the org.json of your organisation.`);
+  }
 }

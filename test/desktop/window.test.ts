@@ -1,3 +1,4 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Page } from 'playwright';
@@ -138,6 +139,31 @@ describe.skipIf(missing !== undefined)('when Gatehouse is started', () => {
     );
   });
 
+  it('lets a page put text on the clipboard, and nothing else', async () => {
+    const tried = await page.evaluate(async () => {
+      const outcome = (asked: Promise<unknown>) =>
+        asked.then(
+          () => 'granted',
+          () => 'refused',
+        );
+      return {
+        read: await outcome(navigator.clipboard.readText()),
+        place: await outcome(new Promise((done, failed) => navigator.geolocation.getCurrentPosition(done, failed))),
+        camera: await outcome(navigator.mediaDevices.getUserMedia({ video: true })),
+        notify: await Notification.requestPermission(),
+      };
+    });
+    expect(tried).toEqual({ read: 'refused', place: 'refused', camera: 'refused', notify: 'denied' });
+    // Without a window manager a click is what gives the page the keyboard.
+    await page.mouse.click(2, 2);
+    const written = await app.electron.evaluate(async ({ BrowserWindow, clipboard }) => {
+      const copy = "navigator.clipboard.writeText('copied by a person').then(() => '', (error) => error.message)";
+      const problem: string = await BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(copy, true);
+      return problem || clipboard.readText();
+    });
+    expect(written).toBe('copied by a person');
+  });
+
   it('serves no file outside its pages', async () => {
     const statuses = await app.electron.evaluate(async ({ session }) => {
       const ours = session.fromPartition('gatehouse');
@@ -187,6 +213,20 @@ describe.skipIf(missing !== undefined)('when Gatehouse cannot start', () => {
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(1);
     taken.close();
+    laptop.remove();
+  });
+
+  it('says what is wrong with a broken settings file instead of emptying it', async () => {
+    const laptop = createLaptop();
+    mkdirSync(laptop.data, { recursive: true });
+    const file = join(laptop.data, 'preferences.json');
+    writeFileSync(file, '{ half');
+    const program = await startProgram(laptop, '--data', laptop.data, '--port', '0');
+    const said = await until('the message', program.stderr, (text) => text.includes('gatehouse: cannot start'));
+    expect(said).toContain(`The settings in ${file} cannot be used`);
+    program.child.kill('SIGTERM');
+    expect(await program.exited).toBe(1);
+    expect(readFileSync(file, 'utf8')).toBe('{ half');
     laptop.remove();
   });
 
