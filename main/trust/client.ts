@@ -183,6 +183,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   const refreshNow = async (): Promise<RefreshResult> => {
     if (!enrolment) return { ok: false, problem: problem ?? setProblem(notEnrolled) };
+    if (ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
     const mine = epoch;
     const verdict = await fetchAndVerify(enrolment, ending.signal);
     if (mine !== epoch || ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };

@@ -60,11 +60,7 @@ export function describeFailure(error: unknown, where: string): Refusal {
 const plain = (text: string) =>
   text.replace(/^(?:Unable to load \w+(?: metadata)? error )?(?:\w*Error: )?/, '').slice(0, 300);
 
+/** Errors of the operating system name the call that failed. */
 function isDiskError(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    ['EACCES', 'EPERM', 'ENOSPC', 'EROFS', 'EDQUOT', 'EMFILE', 'ENOENT', 'ENOTDIR'].includes(error.code)
-  );
+  return error instanceof Error && 'syscall' in error;
 }
