@@ -1,5 +1,5 @@
 import type { JsonObject } from '../policy/json.ts';
-import type { CallRequest } from './call.ts';
+import type { CallRequest } from './call-request.ts';
 import type { LegacyMessage } from './era.ts';
 import { type Exchange, progressTo, type Service } from './exchange.ts';
 import { capabilities, identityOf } from './identity.ts';

@@ -1,4 +1,4 @@
-import type { CallRequest } from './call.ts';
+import type { CallRequest } from './call-request.ts';
 import { type Exchange, progressTo, type Service } from './exchange.ts';
 import { capabilities, identityOf } from './identity.ts';
 import { honouredFilter, type Listeners } from './listeners.ts';

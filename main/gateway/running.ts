@@ -1,5 +1,5 @@
-import type { StopReason } from './call.ts';
 import type { Answer } from './sse.ts';
+import type { StopReason } from './stop.ts';
 
 /** A call under way: how to stop it, and whom to send a sign of life. */
 export interface RunningCall {

@@ -78,7 +78,7 @@ describe('when a server is slow, dead or hanging', () => {
     house = await openHouse({ servers: { good }, document: { resilience: { deadlineSeconds: 1 } } });
     const client = await legacyCaller(house);
     const result = await client.callTool({ name: 'good__hang', arguments: {} });
-    expect(textOf(result)).toContain('did not answer within 1 seconds');
+    expect(textOf(result)).toContain('did not answer within a second');
     expect(refusalOf(result).code).toBe('timeout');
     expect(house.rows('call.end')).toMatchObject([{ outcome: 'timeout' }]);
     await client.close();

@@ -1,0 +1,201 @@
+import type { AuditWriter, CallOutcome } from '../audit/record.ts';
+import type { BackendReply, BackendSession } from '../backends/backends.ts';
+import { sha256Hex } from '../policy/canonical.ts';
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { CallAnswer, KnownCall, Verdict } from './call-request.ts';
+import { failureCode } from './failure.ts';
+import { askLine, nameAction, sentence, type WireRefusalCode } from './refusal.ts';
+import { complete, type Refusals } from './refuse.ts';
+import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
+import { metaKey } from './wire.ts';
+
+export type Approval = 'person-once' | 'person-session' | undefined;
+
+interface EndDetails {
+  readonly resultDigest?: string;
+  readonly resultBytes?: number;
+  readonly result?: string;
+  readonly message?: string;
+}
+
+/** How a call that was begun ended: the row's outcome and details, and what the caller gets once they are written. */
+interface End {
+  readonly outcome: CallOutcome;
+  readonly details: EndDetails;
+  readonly answer: CallAnswer;
+}
+
+/** Carries decided calls to their backend: record, forward, bound, record, answer. */
+export class Carrier {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #audit: AuditWriter;
+  readonly #refusals: Refusals;
+
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly audit: AuditWriter;
+    readonly refusals: Refusals;
+  }) {
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#audit = parts.audit;
+    this.#refusals = parts.refusals;
+  }
+
+  async carry(call: KnownCall, verdict: Verdict, approval: Approval, session: BackendSession): Promise<CallAnswer> {
+    const facts = this.#refusals.factsOf(call, verdict);
+    try {
+      this.#audit.append({ kind: 'call.begin', ...facts, ...(approval !== undefined && { approvedBy: approval }) });
+    } catch (error) {
+      return this.#refusals.unrecorded(call, verdict, error);
+    }
+    const begun = this.#clock.now();
+    const end = await this.#forward(call, verdict, session);
+    return this.#record(call, verdict, begun, end);
+  }
+
+  async #forward(call: KnownCall, verdict: Verdict, session: BackendSession): Promise<End> {
+    const { request, named, snapshot } = call;
+    let reply: BackendReply;
+    try {
+      reply = await session.request('tools/call', forwarded(request.params, named.tool), {
+        signal: request.signal,
+        timeoutMs: snapshot.document.resilience.deadlineSeconds * 1000,
+        ...(request.onProgress !== undefined && { onProgress: request.onProgress }),
+      });
+    } catch (error) {
+      return this.#failed(call, verdict, error);
+    }
+    if (reply.ok) return this.#delivered(call, verdict, reply.result, session.era);
+    const bytes = Buffer.byteLength(JSON.stringify(reply.error));
+    if (bytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, bytes);
+    // A server's own words may repeat what it was sent.
+    const keep = snapshot.document.audit.payloads === 'full';
+    const details: EndDetails = keep ? { message: reply.error.message.slice(0, 1_000) } : {};
+    return { outcome: 'backend-error', details, answer: { kind: 'error', error: reply.error } };
+  }
+
+  #delivered(call: KnownCall, verdict: Verdict, result: JsonObject, backendEra: 'legacy' | 'modern'): End {
+    const { request, snapshot } = call;
+    let text: string;
+    try {
+      // The one time a result is turned into text: for the bound, the record and the wire alike.
+      text = JSON.stringify(result);
+    } catch (error) {
+      // Nested too deeply to be written as text.
+      return this.#failed(call, verdict, error);
+    }
+    const resultBytes = Buffer.byteLength(text);
+    if (resultBytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, resultBytes);
+    const unfinished = result.resultType !== undefined && result.resultType !== 'complete';
+    if (request.era === 'legacy' && backendEra === 'modern' && unfinished) {
+      // Multi round-trip answers do not exist for this caller; forwarding one would look like a finished call.
+      return this.#failed(call, verdict, new Error(`resultType ${JSON.stringify(result.resultType)}`));
+    }
+    const keep = snapshot.document.audit.payloads === 'full';
+    return {
+      outcome: result.isError === true ? 'tool-error' : 'ok',
+      details: { resultBytes, resultDigest: sha256Hex(text), ...(keep && { result: text }) },
+      answer: {
+        kind: 'result',
+        text: request.era === 'modern' && result.resultType === undefined ? complete(text) : text,
+      },
+    };
+  }
+
+  #tooLarge(call: KnownCall, verdict: Verdict, resultBytes: number): End {
+    const { server, tool } = call.named;
+    const limit = call.snapshot.document.guard.resultBytes;
+    const message = sentence(
+      `The result of ${nameAction(tool, server.title)} was held back: it has ${resultBytes} bytes, and your organisation allows ${limit}. Ask for less at a time.`,
+      askLine(verdict.contact),
+    );
+    const answer = this.#refusals.answer(call, 'result-refused', verdict, message);
+    return { outcome: 'result-refused', details: { resultBytes, message }, answer };
+  }
+
+  #failed(call: KnownCall, verdict: Verdict, error: unknown): End {
+    const { request, named, snapshot } = call;
+    const action = nameAction(named.tool, named.server.title);
+    const stop = stopReasonOf(request.signal);
+    if (stop !== undefined) {
+      const message = whyStopped(action, stop);
+      const answer: CallAnswer =
+        stop === 'caller' ? { kind: 'none' } : this.#refusals.answer(call, stopCode(stop), verdict, message);
+      return { outcome: 'cancelled', details: { message }, answer };
+    }
+    const code = failureCode(error);
+    this.#log.warn('backend-failed', { alias: named.server.alias, code, error: String(error) });
+    const ends = (outcome: CallOutcome, wire: WireRefusalCode, what: string): End => {
+      const message = sentence(what, 'It may have had an effect.', askLine(verdict.contact));
+      return { outcome, details: { message }, answer: this.#refusals.answer(call, wire, verdict, message) };
+    };
+    switch (code) {
+      case 'timeout': {
+        const seconds = snapshot.document.resilience.deadlineSeconds;
+        const within = seconds === 1 ? 'a second' : `${seconds} seconds`;
+        return ends('timeout', 'timeout', `${action} did not answer within ${within} and was stopped.`);
+      }
+      case 'revoked':
+        return ends(
+          'cancelled',
+          'revoked',
+          `${action} was stopped: your organisation withdrew its approval while it ran.`,
+        );
+      case 'unavailable':
+        return ends('backend-error', 'backend-failed', `${action} failed: it stopped while it ran.`);
+      case 'cancelled':
+      case 'protocol':
+      case undefined:
+        return ends('backend-error', 'backend-failed', `${action} failed: its answer could not be understood.`);
+      default:
+        return code satisfies never;
+    }
+  }
+
+  /**
+   * Writes the end. Fail closed: what is not in the record is not handed out, so a result whose end cannot be written
+   * is withheld, and the caller is told that the tool did run.
+   */
+  #record(call: KnownCall, verdict: Verdict, begun: number, { outcome, details, answer }: End): CallAnswer {
+    const durationMs = Math.max(0, this.#clock.now() - begun);
+    try {
+      this.#audit.append({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
+      return answer;
+    } catch (error) {
+      this.#log.error('call-end-not-recorded', { callId: call.callId, error: String(error) });
+      if (answer.kind === 'none') return answer;
+      const { server, tool } = call.named;
+      const message = sentence(
+        `${nameAction(tool, server.title)} ran, but its result is held back because the record of it could not be written. It may have had an effect: check before you try again.`,
+        askLine(verdict.contact),
+      );
+      return this.#refusals.answer(call, 'record-unavailable', verdict, message);
+    }
+  }
+}
+
+/** What belongs to the hop between caller and gateway only; each hop states its own. */
+const hopMeta: ReadonlySet<string> = new Set([
+  metaKey.protocolVersion,
+  metaKey.clientInfo,
+  metaKey.clientCapabilities,
+  metaKey.logLevel,
+  'progressToken',
+]);
+
+/** The caller's params, key order kept, under the backend's own tool name and without this hop's `_meta`. */
+export function forwarded(params: JsonObject, tool: string): JsonObject {
+  const meta = params._meta;
+  if (!isJsonObject(meta)) return { ...params, name: tool };
+  const kept = Object.entries(meta).filter(([key]) => !hopMeta.has(key));
+  // An object the caller sent empty stays; one that held nothing but this hop's keys goes.
+  if (kept.length > 0 || Object.keys(meta).length === 0) {
+    return { ...params, name: tool, _meta: Object.fromEntries(kept) };
+  }
+  const { _meta: _hop, ...rest } = params;
+  return { ...rest, name: tool };
+}

@@ -1,0 +1,143 @@
+import type { AuditWriter, CallFacts, RefusalCode } from '../audit/record.ts';
+import { sha256Hex, sha256OfJson } from '../policy/canonical.ts';
+import type { PolicySnapshot } from '../policy/decide.ts';
+import type { Json } from '../policy/json.ts';
+import type { Log } from '../ports.ts';
+import { type CallAnswer, type CallRequest, depthLimit, type KnownCall, type Verdict } from './call-request.ts';
+import type { InForce } from './gateway.ts';
+import { askLine, nameAction, refusalResult, sentence, type WireRefusalCode } from './refusal.ts';
+import { nestsDeeperThan, rpcCode, withLeadingMember } from './wire.ts';
+
+/** Puts the `resultType` in front that 2026-07-28 requires ("Results"); nothing else is touched. */
+export function complete(resultText: string): string {
+  return withLeadingMember(resultText, 'resultType', '"complete"');
+}
+
+/** Writes refusals to the record and turns them into answers. */
+export class Refusals {
+  readonly #account: string;
+  readonly #audit: AuditWriter;
+  readonly #log: Log;
+
+  constructor(parts: { readonly account: string; readonly audit: AuditWriter; readonly log: Log }) {
+    this.#account = parts.account;
+    this.#audit = parts.audit;
+    this.#log = parts.log;
+  }
+
+  /** Records and answers. `recorded` replaces the message in the record where that must not repeat arguments. */
+  refuse(call: KnownCall, code: RefusalCode, verdict: Verdict, message: string, recorded = message): CallAnswer {
+    // The record says what became of this call: it was not done, whatever the policy alone would have said.
+    const effect = code === 'not-approved-by-person' ? 'ask' : 'deny';
+    this.#record(this.factsOf(call, { ...verdict, effect }), code, recorded);
+    return this.answer(call, code, verdict, message);
+  }
+
+  /** The refusal as the AI app reads it, without a row of its own. */
+  answer(call: KnownCall, code: WireRefusalCode, verdict: Verdict, message: string): CallAnswer {
+    const { rules, reason, contact } = verdict;
+    const text = refusalResult({ code, message, rules, reason, contact, callId: call.callId });
+    return { kind: 'result', text: call.request.era === 'modern' ? complete(text) : text };
+  }
+
+  /** No record, no call; and the refusal itself cannot be recorded either. */
+  unrecorded(call: KnownCall, verdict: Verdict, error: unknown): CallAnswer {
+    this.#log.error('record-unavailable', { callId: call.callId, error: String(error) });
+    const { server, tool } = call.named;
+    const message = sentence(
+      `${nameAction(tool, server.title)} was not done: Gatehouse could not write its record, and without a record nothing is done. Check that the disk is not full, then restart Gatehouse.`,
+      askLine(verdict.contact),
+    );
+    return this.answer(call, 'record-unavailable', verdict, message);
+  }
+
+  /** The same words for a tool that does not exist and for one this caller may not know of (MCP, Tools, "Error Handling"). */
+  unknownTool(callId: string, request: CallRequest, snapshot: PolicySnapshot, wireName: string): CallAnswer {
+    const tool = shorten(wireName);
+    const message = `Unknown tool: ${tool}`;
+    const facts: CallFacts = {
+      ...this.#identity(callId, request, snapshot),
+      alias: '',
+      tool,
+      ...digestOf(request.params.arguments, snapshot.document.audit.payloads === 'full'),
+      effect: 'deny',
+      rules: [],
+      reason: 'This app has no tool of that name.',
+    };
+    this.#record(facts, 'unknown-tool', message);
+    return { kind: 'error', error: { code: rpcCode.invalidParams, message } };
+  }
+
+  withoutPolicy(
+    callId: string,
+    request: CallRequest,
+    wireName: string,
+    { code, message }: Extract<InForce, { ok: false }>,
+  ): CallAnswer {
+    const facts: CallFacts = {
+      ...this.#identity(callId, request, undefined),
+      alias: '',
+      tool: shorten(wireName),
+      // Without a policy nothing says that arguments may be kept.
+      ...digestOf(request.params.arguments, false),
+      effect: 'deny',
+      rules: [],
+      reason: message,
+    };
+    this.#record(facts, code, message);
+    const text = refusalResult({ code, message, rules: [], reason: message, contact: '', callId });
+    return { kind: 'result', text: request.era === 'modern' ? complete(text) : text };
+  }
+
+  factsOf(call: KnownCall, verdict: Verdict): CallFacts {
+    const { callId, request, snapshot, named } = call;
+    return {
+      ...this.#identity(callId, request, snapshot),
+      alias: named.server.alias,
+      tool: named.tool,
+      definition: named.pin.sha256,
+      argumentsDigest: call.argumentsDigest,
+      ...(snapshot.document.audit.payloads === 'full' && { arguments: call.argumentsText }),
+      effect: verdict.effect,
+      rules: verdict.rules,
+      reason: verdict.reason,
+    };
+  }
+
+  #identity(callId: string, request: CallRequest, snapshot: PolicySnapshot | undefined) {
+    const { endpoint } = request;
+    return {
+      callId,
+      user: this.#account,
+      app: request.app.name,
+      ...(endpoint.kind === 'profile' && { profile: endpoint.profile }),
+      era: request.era,
+      session: request.session,
+      policyVersion: snapshot?.version ?? 0,
+      policyDigest: snapshot?.digest ?? '',
+    };
+  }
+
+  /** A refusal that cannot be recorded stays a refusal: nothing is done either way. */
+  #record(facts: CallFacts, code: RefusalCode, message: string): void {
+    try {
+      this.#audit.append({ kind: 'call.refused', code, message, ...facts });
+    } catch (error) {
+      this.#log.error('refusal-not-recorded', { callId: facts.callId, code, error: String(error) });
+    }
+  }
+}
+
+function digestOf(
+  given: Json | undefined,
+  keep: boolean,
+): { readonly argumentsDigest: string; readonly arguments?: string } {
+  const args = given ?? {};
+  if (nestsDeeperThan(args, depthLimit)) return { argumentsDigest: sha256Hex('') };
+  return { argumentsDigest: sha256OfJson(args), ...(keep && { arguments: JSON.stringify(args) }) };
+}
+
+/** Names come from the caller and land in messages and the record. */
+function shorten(name: string): string {
+  return name.length <= 200 ? name : `${name.slice(0, 200)}…`;
+}

@@ -1,0 +1,37 @@
+import type { WireRefusalCode } from './refusal.ts';
+
+/** Why a call is stopped from outside. */
+export type StopReason = 'caller' | 'app-ended' | 'shutting-down';
+
+/** The reason a call's signal was aborted with; undefined while it is not. */
+export function stopReasonOf(signal: AbortSignal): StopReason | undefined {
+  if (!signal.aborted) return undefined;
+  const reason: unknown = signal.reason;
+  return reason === 'app-ended' || reason === 'shutting-down' ? reason : 'caller';
+}
+
+export function whyStopped(action: string, stop: StopReason): string {
+  switch (stop) {
+    case 'caller':
+      return `${action} was stopped: the app cancelled it.`;
+    case 'app-ended':
+      return `${action} was stopped: this app's key for Gatehouse was withdrawn. Open Gatehouse, go to Apps and connect the app again.`;
+    case 'shutting-down':
+      return `${action} was stopped: Gatehouse is closing. Start it again to use your tools.`;
+    default:
+      return stop satisfies never;
+  }
+}
+
+export function stopCode(stop: StopReason): WireRefusalCode & ('cancelled' | 'app-not-allowed' | 'shutting-down') {
+  switch (stop) {
+    case 'caller':
+      return 'cancelled';
+    case 'app-ended':
+      return 'app-not-allowed';
+    case 'shutting-down':
+      return 'shutting-down';
+    default:
+      return stop satisfies never;
+  }
+}
