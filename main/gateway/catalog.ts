@@ -27,7 +27,7 @@ const askAnew = -1;
 const listWaitMs = 3_000;
 /** How long one look may take in all. */
 const lookTimeoutMs = 60_000;
-/** A backend that just failed is not waited for again at once. */
+/** A backend that just failed is not tried again by the next list. */
 const failurePauseMs = 3_000;
 /** Decisions may depend on the time of day; a prepared list is not kept longer than this. */
 const preparedMaxAgeMs = 30_000;
@@ -39,6 +39,7 @@ interface Sight {
   readonly launch: string;
   shown?: readonly JsonObject[];
   seenAt: number;
+  /** When the last look failed; 0 once one has succeeded. */
   failedAt: number;
   looking?: { readonly since: number; readonly done: Promise<void> };
   /** A list went out without this backend's tools: callers are told when they arrive. */
@@ -155,11 +156,12 @@ export class Catalog {
     const shown = await session.tools(shownMaxAgeMs, signal);
     const comparison = this.#compare(server, shown);
     const verdict = comparison.verdicts.get(tool);
-    if (!comparison.clean || verdict === undefined) {
+    // Where nothing differs and nothing did, nothing has to be noted: that is nearly every call.
+    if (!comparison.clean || this.#held.holds(server.alias, source)) {
       this.#held.note(server.alias, source, comparison.verdicts);
-      // What one session shows the house should see too, and every list with it.
-      if (verdict?.state !== 'approved') void this.look(server);
     }
+    // What one session shows the house should see too, and every list with it.
+    if (verdict?.state !== 'approved') void this.look(server);
     return verdict;
   }
 
@@ -182,14 +184,23 @@ export class Catalog {
     void this.look(server);
   }
 
+  /** A backend is up: if a list went out without it, it is looked at now. */
+  cameUp(server: ManifestServer): void {
+    const sight = this.#sightOf(server);
+    if (sight.awaited && sight.shown === undefined) void this.look(server);
+  }
+
   /** A new policy: what was seen of servers that are gone, or started differently now, is forgotten. */
   policyChanged(manifest: Manifest | undefined): void {
     this.#generation++;
     this.#prepared.clear();
+    // A pause, or a policy that ran out, changes nothing about what servers show.
+    if (manifest === undefined) return;
+    this.#held.keepOnly(houseKey);
     for (const alias of [...this.#sights.keys()]) {
-      const server = manifest?.servers.find((each) => each.alias === alias && each.state !== 'revoked');
+      const server = manifest.servers.find((each) => each.alias === alias && each.state !== 'revoked');
       if (server === undefined) {
-        if (manifest !== undefined) this.#sights.delete(alias);
+        this.#sights.delete(alias);
         this.#held.forgetAlias(alias);
         continue;
       }
@@ -200,17 +211,16 @@ export class Catalog {
   }
 
   async #lookAtAll(servers: readonly ManifestServer[]): Promise<void> {
-    if (servers.length === 0) return;
     const now = Date.now();
     let wait = 0;
     const looks: Promise<void>[] = [];
     for (const server of servers) {
       const sight = this.#sightOf(server);
+      if (now - sight.failedAt < failurePauseMs) continue;
       looks.push(this.look(server));
-      // The wait is counted from when the look began: a hanging backend costs one list three seconds, not every list.
-      const rest = (sight.looking?.since ?? now) + listWaitMs - now;
-      const failedLately = now - sight.failedAt < failurePauseMs;
-      if (!failedLately) wait = Math.max(wait, rest);
+      // Waited for once, counted from when the look began: a server that hangs or fails does not hold up every list.
+      const began = sight.looking?.since ?? now;
+      if (sight.failedAt === 0) wait = Math.max(wait, began + listWaitMs - now);
     }
     if (wait <= 0) return;
     let timer: NodeJS.Timeout | undefined;
@@ -238,6 +248,7 @@ export class Catalog {
     const after = this.#compare(server, shown).verdicts;
     sight.shown = shown;
     sight.seenAt = this.#clock.now();
+    sight.failedAt = 0;
     this.#held.note(server.alias, houseKey, after);
     if (before !== undefined && sameApproved(before, after)) return;
     this.#generation++;

@@ -68,6 +68,21 @@ export class HeldBackTools {
     this.#onChange();
   }
 
+  /** Whether anything this connection showed is held back. */
+  holds(alias: string, source: string): boolean {
+    return this.#entries.get(alias)?.has(source) ?? false;
+  }
+
+  /** Other pins are in force: what every other connection showed is compared anew at its next call. */
+  keepOnly(source: string): void {
+    let changed = false;
+    for (const [alias, sources] of this.#entries) {
+      for (const each of [...sources.keys()]) if (each !== source) changed = sources.delete(each) || changed;
+      if (sources.size === 0) this.#entries.delete(alias);
+    }
+    if (changed) this.#onChange();
+  }
+
   /** The connection is gone, and with it what it showed. */
   forgetSource(source: string): void {
     let changed = false;

@@ -16,7 +16,7 @@ import { RunningCalls } from './running.ts';
 import { createLoopbackServer, type ListenOutcome, listenOnLoopback, readJsonBody, sendAndClose } from './server.ts';
 import { LegacySessions } from './session.ts';
 import { sendEmpty, sendJson } from './sse.ts';
-import { errorMessage, rpcCode } from './wire.ts';
+import { errorMessage, modernVersions, rpcCode } from './wire.ts';
 
 /** How often timers of the whole house are looked at; finer ones per call would cost more than they give. */
 const tickMs = 5_000;
@@ -39,6 +39,7 @@ export class LoopbackGateway implements Gateway {
   readonly #modern: ModernCallers;
   readonly #heldListeners = new Set<() => void>();
   readonly #recent = new Map<string, number>();
+  readonly #identify = (token: string) => this.#deps.apps.identify(token);
   readonly #doors = new WeakMap<PolicySnapshot, DoorPolicy>();
   readonly #unsubscribe: () => void;
   #tick: NodeJS.Timeout | undefined;
@@ -61,10 +62,19 @@ export class LoopbackGateway implements Gateway {
     this.#modern = new ModernCallers(service, this.#listeners);
     this.#rejections = new Rejections({ clock, log, audit });
     this.#server = createLoopbackServer((request, response) => this.#take(request, response));
-    this.#unsubscribe = backends.onToolsChanged((alias) => {
-      const server = this.#serverOf(alias);
-      if (server !== undefined) this.#catalog.toolsChanged(server);
-    });
+    const unsubscribe = [
+      backends.onToolsChanged((alias) => {
+        const server = this.#serverOf(alias);
+        if (server !== undefined) this.#catalog.toolsChanged(server);
+      }),
+      backends.onStatus(({ alias, state }) => {
+        const server = state === 'running' ? this.#serverOf(alias) : undefined;
+        if (server !== undefined) this.#catalog.cameUp(server);
+      }),
+    ];
+    this.#unsubscribe = () => {
+      for (const each of unsubscribe) each();
+    };
   }
 
   async listen(port: number): Promise<ListenOutcome> {
@@ -163,9 +173,7 @@ export class LoopbackGateway implements Gateway {
       sendAndClose(response, 404, { code: rpcCode.refused, message: 'Not found. AI apps connect to /mcp.' });
       return;
     }
-    const door = this.#doorPolicy();
-    const identify = (token: string) => this.#deps.apps.identify(token);
-    const admission = admit({ headers: request.headers, endpoint }, identify, door);
+    const admission = admit({ headers: request.headers, endpoint }, this.#identify, this.#doorPolicy());
     if (!admission.ok) {
       this.#reject(response, admission);
       return;
@@ -183,6 +191,11 @@ export class LoopbackGateway implements Gateway {
 
   async #route(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
+    const version = request.headers['mcp-protocol-version'];
+    if (request.method !== 'POST' && (modernVersions as readonly unknown[]).includes(version)) {
+      // 2026-07-28 has neither sessions nor a GET stream: its endpoint is POST only.
+      return sendEmpty(response, 405, { allow: 'POST' });
+    }
     switch (request.method) {
       case 'POST':
         return this.#post(exchange);

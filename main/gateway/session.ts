@@ -68,11 +68,11 @@ export class LegacySessions {
     return session;
   }
 
-  /** False when this session has as many streams as it may. The stream leaves by itself when it closes. */
   attach(session: LegacySession, stream: EventStream): void {
     session.streams.push(stream);
   }
 
+  /** False when this session has as many streams as it may. */
   mayAttach(session: LegacySession): boolean {
     return session.streams.length < streamsPerSession;
   }
