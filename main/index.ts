@@ -1,4 +1,5 @@
 import { app } from 'electron';
+import { createApp } from './app.ts';
 import { failToStart, failureOf } from './desktop/failure.ts';
 import { type Options, readOptions } from './desktop/options.ts';
 import { claimInstance, start } from './desktop/start.ts';
@@ -14,7 +15,7 @@ function main(options: Options): void {
   }
   app
     .whenReady()
-    .then(() => start(options, instance))
+    .then(() => start(options, instance, createApp))
     .catch(failureOf)
     .then((failure) => {
       if (failure) failToStart(failure);

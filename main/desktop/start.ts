@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { app, powerMonitor } from 'electron';
-import { type App, createApp } from '../app.ts';
+import type { App, createApp } from '../app.ts';
 import { answerWindows } from '../ipc/electron.ts';
 import type { Log, Preferences } from '../ports.ts';
 import { followQuestions } from './asking.ts';
@@ -68,9 +68,13 @@ export function claimInstance(options: Options): Instance | undefined {
 }
 
 /** After "ready": builds the ports from Electron, starts the app, and hangs windows and tray on it. */
-export async function start(options: Options, instance: Instance): Promise<StartFailure | undefined> {
-  const root = resolve(import.meta.dirname, '../..');
+export async function start(
+  options: Options,
+  instance: Instance,
+  create: typeof createApp,
+): Promise<StartFailure | undefined> {
   const log = createFileLog(instance.data, !app.isPackaged);
+  const root = resolve(import.meta.dirname, '../..');
   const resources = join(root, 'resources');
   lockPages(log);
   setApplicationMenu();
@@ -88,7 +92,7 @@ export async function start(options: Options, instance: Instance): Promise<Start
   let running: App | undefined;
 
   const ports = createPorts({ data: instance.data, root, log, preferences, notices, windows });
-  const created = await createApp(ports, appOptions(options, preferences));
+  const created = await create(ports, appOptions(options, preferences));
   if (!created.ok) {
     log.error('start-failed', { code: created.code, message: created.message });
     return created;
