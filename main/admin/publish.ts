@@ -9,6 +9,7 @@ import { NOTHING_SEEN, verifyRepository } from '../trust/verify.ts';
 import { checkOrganisation } from './check.ts';
 import { composeRelease, DEFAULT_TIMESTAMP_DAYS, type Release } from './compose.ts';
 import { KEY_ROLES, type Keys, readKeys } from './keys.ts';
+import { whilePublishing } from './lock.ts';
 import type { RoleKeys } from './metadata.ts';
 import { type OrganisationPaths, pathsOf, readEnrolment, readSources, writeText } from './organisation.ts';
 import {
@@ -44,13 +45,22 @@ export interface PublishReport {
 /** Signs and publishes what the folder says. Refuses what `policy check` refuses, and what a laptop would refuse. */
 export async function publishOrganisation(options: PublishOptions): Promise<AdminResult<PublishReport>> {
   const paths = pathsOf(options.dir);
-  const progress = options.progress ?? silent;
   const days = options.expiresDays ?? DEFAULT_TIMESTAMP_DAYS;
   if (!Number.isInteger(days) || days < 1 || days > 365) {
     return refuse('repository', `The expiry is ${days} days; expected a whole number from 1 to 365.`);
   }
   const enrolment = readEnrolment(paths);
   if (!enrolment.ok) return enrolment;
+  return whilePublishing(paths.dir, () => publishLocked(options, enrolment.value, days));
+}
+
+async function publishLocked(
+  options: PublishOptions,
+  enrolment: Enrolment,
+  days: number,
+): Promise<AdminResult<PublishReport>> {
+  const paths = pathsOf(options.dir);
+  const progress = options.progress ?? silent;
   progress('Checking policy and manifest');
   const checked = await checkOrganisation(paths.dir);
   if (!checked.ok) return checked;
@@ -66,7 +76,7 @@ export async function publishOrganisation(options: PublishOptions): Promise<Admi
   const published = await release({
     ...options,
     paths,
-    enrolment: enrolment.value,
+    enrolment,
     previous: previous.value,
     keys: keys.value,
     days,

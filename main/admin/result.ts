@@ -1,28 +1,30 @@
 import type { Problem } from '../policy/json.ts';
 
 /** Why a command of IT's refused. Scripts read these words; a literal test pins them. */
-export type AdminCode =
-  | 'folder-not-empty'
-  | 'no-organisation'
-  | 'unreadable'
-  | 'unwritable'
-  | 'busy'
-  | 'no-passphrase'
-  | 'weak-passphrase'
-  | 'wrong-passphrase'
-  | 'damaged-key'
-  | 'missing-key'
-  | 'invalid-name'
-  | 'invalid-url'
-  | 'invalid-policy'
-  | 'invalid-manifest'
-  | 'invalid-server'
-  | 'alias-taken'
-  | 'unknown-server'
-  | 'npm'
-  | 'server-failed'
-  | 'repository'
-  | 'record';
+export const ADMIN_CODES = [
+  'folder-not-empty',
+  'no-organisation',
+  'unreadable',
+  'unwritable',
+  'busy',
+  'no-passphrase',
+  'weak-passphrase',
+  'wrong-passphrase',
+  'damaged-key',
+  'missing-key',
+  'invalid-name',
+  'invalid-url',
+  'invalid-policy',
+  'invalid-manifest',
+  'invalid-server',
+  'alias-taken',
+  'unknown-server',
+  'npm',
+  'server-failed',
+  'repository',
+  'record',
+] as const;
+export type AdminCode = (typeof ADMIN_CODES)[number];
 
 export interface AdminRefusal {
   readonly ok: false;

@@ -3,7 +3,7 @@ import { parseEnrolment, rootKeyIds } from './enrolment.ts';
 import { judgeExpiry, waitForExpiry } from './expiry.ts';
 import { openLastGood, tidyFolder } from './last-good.ts';
 import { createRefreshTimer } from './refresh-timer.ts';
-import { describeFailure, type Refusal } from './refusal.ts';
+import { describeFailure, managedElsewhere, notEnrolled, type Refusal, superseded } from './refusal.ts';
 import { layeredSource, memorySource, openSource } from './source.ts';
 import type {
   Enrolment,
@@ -14,13 +14,17 @@ import type {
   TrustState,
   VerifiedTargets,
 } from './trust.ts';
+import { createTurns } from './turns.ts';
 import { NOTHING_SEEN, type SeenMetadata, type Verdict, verifyRepository } from './verify.ts';
 import { type FolderWatch, watchRepository } from './watch-folder.ts';
 
 const FILE_TIMEOUT_MS = 15_000;
 const REFRESH_TIMEOUT_MS = 90_000;
 
-/** The TUF client of one organisation: nothing is in force that was not verified, and accepted, as a whole. */
+/**
+ * The TUF client of one organisation: nothing is in force that was not verified, and accepted, as a whole.
+ * One long closure on purpose: enrolment, policy, problem and kept files change only together, and nothing else can reach them.
+ */
 export function createTrust(options: TrustOptions): Trust {
   const { clock, log } = options;
   const kept = openLastGood(options.dir);
@@ -40,6 +44,8 @@ export function createTrust(options: TrustOptions): Trust {
   let started = false;
   let watched: FolderWatch | undefined;
   let expiry: NodeJS.Timeout | undefined;
+  /** Why the policy that was in force is not any more; outlasts attempts to fetch a new one. */
+  let ended: TrustProblem | undefined;
   let graceMs = 0;
   let readingGrace = false;
   /** Raised by enrol and leave: what an earlier refresh brings home is no longer wanted. */
@@ -95,7 +101,7 @@ export function createTrust(options: TrustOptions): Trust {
     }
     current = undefined;
     problem = undefined;
-    setProblem(judged.refusal);
+    ended = setProblem(judged.refusal);
     // Not from inside state(): a listener that asks for the state would be called in the middle of asking.
     queueMicrotask(announce);
   };
@@ -117,6 +123,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   const putInForce = (targets: VerifiedTargets) => {
     current = targets;
+    ended = undefined;
     readingGrace = true;
     try {
       graceMs = options.graceSeconds() * 1000;
@@ -126,9 +133,9 @@ export function createTrust(options: TrustOptions): Trust {
     watchExpiry();
   };
 
-  const acceptable = (targets: VerifiedTargets): Refusal | undefined => {
+  const acceptable = async (targets: VerifiedTargets): Promise<Refusal | undefined> => {
     try {
-      const sentence = options.accept(targets);
+      const sentence = await options.accept(targets);
       return sentence === undefined ? undefined : { code: 'invalid-policy', message: sentence };
     } catch (error) {
       return {
@@ -176,9 +183,11 @@ export function createTrust(options: TrustOptions): Trust {
 
   const failed = (refusal: Refusal): RefreshResult => {
     failures += 1;
-    const result: RefreshResult = { ok: false, problem: setProblem(refusal) };
+    const found = setProblem(refusal);
+    // Staff without tools need to hear that the policy ended; the network being away is only why it stays so.
+    if (ended && refusal.code === 'unreachable') problem = ended;
     announce();
-    return result;
+    return { ok: false, problem: found };
   };
 
   const refreshNow = async (): Promise<RefreshResult> => {
@@ -192,7 +201,9 @@ export function createTrust(options: TrustOptions): Trust {
       return failed(verdict);
     }
     const changed = current?.version !== verdict.value.version || current.digest !== verdict.value.digest;
-    const refusal = (changed ? acceptable(verdict.value) : undefined) ?? takeUp(verdict);
+    const unfit = changed ? await acceptable(verdict.value) : undefined;
+    if (mine !== epoch || ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
+    const refusal = unfit ?? takeUp(verdict);
     if (refusal) {
       remember(verdict.seen);
       return failed(refusal);
@@ -215,18 +226,11 @@ export function createTrust(options: TrustOptions): Trust {
     }
   };
 
-  // One at a time. A refresh asked for while one runs starts after it: the running one may have read the old files.
-  let last: Promise<unknown> = Promise.resolve();
+  // A refresh asked for while one runs starts after it: the running one may have read the old files.
+  const turns = createTurns();
   let waiting: Promise<RefreshResult> | undefined;
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = last.then(work);
-    last = turn.catch(() => {
-      // Reported to whoever asked for that turn; the queue only needs to know it is over.
-    });
-    return turn;
-  };
   const refresh = (): Promise<RefreshResult> => {
-    waiting ??= inTurn(async () => {
+    waiting ??= turns.take(async () => {
       waiting = undefined;
       const result = await refreshNow().catch((error: unknown) =>
         failed(describeFailure(error, enrolment?.repository ?? options.dir)),
@@ -285,7 +289,7 @@ export function createTrust(options: TrustOptions): Trust {
       setProblem({ code: verdict.code === 'unreachable' ? 'tampered' : verdict.code, message: verdict.message });
       return;
     }
-    const refusal = acceptable(verdict.value);
+    const refusal = await acceptable(verdict.value);
     if (refusal) {
       setProblem(refusal);
       return;
@@ -306,7 +310,7 @@ export function createTrust(options: TrustOptions): Trust {
       } catch (error) {
         setProblem(describeFailure(error, options.dir));
       }
-      await inTurn(async () => {
+      await turns.take(async () => {
         if (!loadEnrolment()) await loadGood();
       });
       announce();
@@ -317,7 +321,7 @@ export function createTrust(options: TrustOptions): Trust {
     },
     refresh,
     enrol: (orgJson) =>
-      inTurn(async (): Promise<RefreshResult> => {
+      turns.take(async (): Promise<RefreshResult> => {
         const refuse = (refusal: Refusal): RefreshResult => ({
           ok: false,
           problem: { ...refusal, since: clock.now() },
@@ -333,7 +337,9 @@ export function createTrust(options: TrustOptions): Trust {
         const verdict = await fetchAndVerify(parsed.value, ending.signal);
         if (ending.signal.aborted) return refuse(superseded);
         if (!verdict.ok) return refuse(verdict);
-        const refusal = acceptable(verdict.value) ?? takeUp(verdict, orgJson);
+        const unfit = await acceptable(verdict.value);
+        if (ending.signal.aborted) return refuse(superseded);
+        const refusal = unfit ?? takeUp(verdict, orgJson);
         if (refusal) return refuse(refusal);
         epoch += 1;
         enrolment = parsed.value;
@@ -357,6 +363,7 @@ export function createTrust(options: TrustOptions): Trust {
       checkedAt = undefined;
       files = new Map();
       seen = NOTHING_SEEN;
+      ended = undefined;
       problem = undefined;
       setProblem(notEnrolled);
       timer.close();
@@ -375,23 +382,6 @@ export function createTrust(options: TrustOptions): Trust {
       watched?.close();
       listeners.clear();
     },
-  };
-}
-
-const notEnrolled: Refusal = {
-  code: 'not-enrolled',
-  message: 'This computer has not joined an organisation yet. Open Gatehouse and join one.',
-};
-
-const superseded: Refusal = {
-  code: 'unreachable',
-  message: 'This check was given up because the organisation changed or Gatehouse is closing.',
-};
-
-function managedElsewhere(name: string | undefined): Refusal {
-  return {
-    code: 'invalid-enrolment',
-    message: `This computer is enrolled by its administrator${name ? ` in ${name}` : ''}, so another organisation cannot be joined. Ask your IT team.`,
   };
 }
 

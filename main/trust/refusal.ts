@@ -7,6 +7,23 @@ export interface Refusal {
   readonly message: string;
 }
 
+export const notEnrolled: Refusal = {
+  code: 'not-enrolled',
+  message: 'This computer has not joined an organisation yet. Open Gatehouse and join one.',
+};
+
+export const superseded: Refusal = {
+  code: 'unreachable',
+  message: 'This check was given up because the organisation changed or Gatehouse is closing.',
+};
+
+export function managedElsewhere(name: string | undefined): Refusal {
+  return {
+    code: 'invalid-enrolment',
+    message: `This computer is enrolled by its administrator${name ? ` in ${name}` : ''}, so another organisation cannot be joined. Ask your IT team.`,
+  };
+}
+
 /**
  * Says why a repository was not accepted. tuf-js wraps its errors in text, so the text is read here and nowhere else;
  * what is not recognised counts as tampered. The verdict itself never depends on this.

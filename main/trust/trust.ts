@@ -88,7 +88,7 @@ export interface TrustOptions {
   /** Machine policy's org.json text, where there is one. */
   readonly managedEnrolment?: string;
   /** Asked before a snapshot replaces the last good one: a signed policy that cannot be compiled is not taken up. Returns a sentence or undefined. */
-  readonly accept: (targets: VerifiedTargets) => string | undefined;
+  readonly accept: (targets: VerifiedTargets) => string | undefined | Promise<string | undefined>;
   /** How often to refresh, read after each accept. Seconds. */
   readonly refreshSeconds: () => number;
   readonly graceSeconds: () => number;

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openAudit } from '../../main/audit/store.ts';
 
 const entry = resolve(import.meta.dirname, '../../main/admin/index.ts');
 const ECHO = resolve(import.meta.dirname, '../fixtures/servers/echo-stdio.ts');
@@ -145,6 +146,31 @@ describe('when IT goes its way from a server to staff', () => {
       server.close();
       server.closeAllConnections();
     }
+  });
+});
+
+describe('when a record is verified', () => {
+  it('accepts an unbroken one and names the row that was changed', async () => {
+    const file = join(home, 'audit.db');
+    const opened = openAudit({ file, clock: { now: () => Date.now() } });
+    if (!opened.ok) throw new Error(opened.message);
+    for (const message of ['first', 'second', 'third']) opened.value.writer.append({ kind: 'gateway.paused', message });
+    opened.value.close();
+    expect(await admin(['audit', 'verify', file])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^Unbroken: \d+ rows/),
+    });
+
+    const bytes = readFileSync(file);
+    bytes.write('sEcond', bytes.indexOf('second'));
+    writeFileSync(file, bytes);
+    const broken = await admin(['audit', 'verify', file, '--json']);
+    expect(broken.code).toBe(1);
+    expect(JSON.parse(broken.out)).toMatchObject({
+      ok: false,
+      code: 'record',
+      problems: [expect.stringMatching(/broken at row \d+/)],
+    });
   });
 });
 

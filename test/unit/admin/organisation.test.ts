@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkOrganisation } from '../../../main/admin/check.ts';
@@ -188,6 +188,30 @@ describe('when IT publishes', () => {
     // The changed part is either not re-used at all or the self-check refuses it; a laptop sees a good version both ways.
     if (result.ok) expectDone(await verify());
     else expect(result.code).toBe('repository');
+  });
+});
+
+describe('when two publish at once', () => {
+  it('lets one through and tells the other to wait', async () => {
+    const results = await Promise.all([publish(), publish()]);
+    expect(results.map((result) => result.ok).sort()).toEqual([false, true]);
+    expect(results.find((result) => !result.ok)).toMatchObject({ code: 'busy' });
+    expectDone(await publish());
+  });
+
+  it('takes over a lock that a crash left', async () => {
+    writeFileSync(join(dir, '.publishing'), `999999999 ${hostname()}`);
+    expectDone(await publish());
+    expect(existsSync(join(dir, '.publishing'))).toBe(false);
+  });
+
+  it('does not break a lock held on another computer', async () => {
+    writeFileSync(join(dir, '.publishing'), '1 another-computer');
+    expect(await publish()).toMatchObject({
+      ok: false,
+      code: 'busy',
+      problems: [expect.stringContaining('another-computer')],
+    });
   });
 });
 

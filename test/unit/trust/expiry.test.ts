@@ -64,6 +64,14 @@ describe('when the policy expires while Gatehouse runs', () => {
     expect(laptop.trust.state().current).toBeUndefined();
   });
 
+  it('goes on saying that it expired while no new one can be fetched', async () => {
+    publisher.remove();
+    await pass(31 * DAY_MS);
+    expect(await laptop.trust.refresh()).toMatchObject({ ok: false, problem: { code: 'unreachable' } });
+    expect(laptop.trust.state().problem?.code).toBe('expired');
+    expect((await laptop.restart()).state().problem?.code).toBe('expired');
+  });
+
   it('comes back when the organisation publishes again', async () => {
     await pass(31 * DAY_MS);
     expect(laptop.trust.state().current).toBeUndefined();
