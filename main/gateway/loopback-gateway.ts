@@ -13,7 +13,14 @@ import type { McpHeaders } from './mcp-headers.ts';
 import { ModernCallers, modernSession } from './modern.ts';
 import { Rejections } from './rejections.ts';
 import { RunningCalls } from './running.ts';
-import { createLoopbackServer, type ListenOutcome, listenOnLoopback, readJsonBody, sendAndClose } from './server.ts';
+import {
+  closeServer,
+  createLoopbackServer,
+  type ListenOutcome,
+  listenOnLoopback,
+  readJsonBody,
+  sendAndClose,
+} from './server.ts';
 import { LegacySessions } from './session.ts';
 import { sendEmpty, sendJson } from './sse.ts';
 import { errorMessage, modernVersions, rpcCode } from './wire.ts';
@@ -151,12 +158,7 @@ export class LoopbackGateway implements Gateway {
     this.#listeners.endWhere(() => true);
     this.#sessions.endWhere(() => true);
     this.#rejections.flush(true);
-    if (!this.#server.listening) return;
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      // Answers just written get one turn to leave; whatever else is open has had its time.
-      setTimeout(() => this.#server.closeAllConnections(), 50);
-    });
+    if (this.#server.listening) await closeServer(this.#server);
   }
 
   // ── one request ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,22 @@ export function listenOnLoopback(server: Server, port: number): Promise<ListenOu
   });
 }
 
+/** What an answer just written gets to leave before its connection is cut. */
+const leaveMs = 1_000;
+
+/** Stops listening and closes every connection: idle ones at once, others when they are, and none later than a second. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const idle = setInterval(() => server.closeIdleConnections(), 20);
+    const force = setTimeout(() => server.closeAllConnections(), leaveMs);
+    server.close(() => {
+      clearInterval(idle);
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}
+
 export type Body =
   | { readonly ok: true; readonly json: Json }
   | { readonly ok: false; readonly httpStatus: number; readonly error: RpcError }
