@@ -14,7 +14,12 @@ export default defineConfig({
       target: 'node20',
       rollupOptions: {
         external,
-        input: { index: here('main/index.ts'), headless: here('main/headless.ts'), admin: here('main/admin/index.ts') },
+        input: {
+          index: here('main/index.ts'),
+          headless: here('main/headless.ts'),
+          worker: here('main/worker.ts'),
+          admin: here('main/admin/index.ts'),
+        },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunk-[name].js' },
       },
     },

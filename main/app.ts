@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { EventName, EventPayload, Handlers, StatusView } from '../preload/contract.ts';
 import { makeDemoOrganisation } from './admin/demo.ts';
 import { type Approvals, createApprovals } from './approvals/approvals.ts';
-import type { AuditEvent } from './audit/record.ts';
+import type { AuditEvent, VerifyResult } from './audit/record.ts';
 import { type AuditStore, openAudit } from './audit/store.ts';
 import { type Backends, createBackends } from './backends/backends.ts';
 import { createGateway, type Gateway, type InForce } from './gateway/gateway.ts';
@@ -13,6 +13,7 @@ import { createChangeFeed } from './ipc/change-feed.ts';
 import { type Console, createConsole } from './ipc/console.ts';
 import { readStatus } from './ipc/status-view.ts';
 import { toolSetWords } from './ipc/tools-view.ts';
+import { runOffThread } from './off-thread.ts';
 import { offeredSnapshots } from './person/offered.ts';
 import { createPause, type Pause } from './person/pause.ts';
 import { createSwitches, type Switches } from './person/switches.ts';
@@ -36,6 +37,8 @@ export interface Rooms {
   /** The signed policy as published, before the person's own switches. */
   readonly policy: () => CurrentPolicy;
   readonly endpoint: () => string | undefined;
+  /** Follows the whole record, away from the thread that answers calls. */
+  readonly verifyRecord: () => Promise<VerifyResult>;
   readonly previewEnrolment: (source: string) => Promise<EnrolmentPreview>;
   /** Makes the demo organisation in the data folder; answers its org.json text. Throws an error with a plain sentence. */
   readonly makeDemoOrganisation: (onProgress: (progress: EventPayload<'setup'>) => void) => Promise<string>;
@@ -80,9 +83,11 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   const folder = makeDataFolder(ports.paths.data);
   if (folder) return { ok: false, code: 'unwritable', message: folder };
 
+  const auditFile = join(ports.paths.data, 'audit.db');
   const opened = openAudit({
-    file: join(ports.paths.data, 'audit.db'),
+    file: auditFile,
     clock: ports.clock,
+    log: ports.log,
     ...(ports.sqliteBinding ? { nativeBinding: ports.sqliteBinding } : {}),
   });
   if (!opened.ok) return { ok: false, code: 'audit', message: opened.message };
@@ -103,13 +108,23 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     }
   };
 
-  const compiler = createPolicyCompiler();
+  const trustFolder = join(ports.paths.data, 'trust');
+  const compiler = createPolicyCompiler({
+    dir: trustFolder,
+    version: ports.version,
+    log: ports.log,
+    check: ({ organisation, version, policyJson, policyCedar, manifestJson }) =>
+      runOffThread({
+        kind: 'check-documents',
+        source: { organisation, version, policyJson, policyCedar, manifestJson },
+      }),
+  });
   const document = () => {
     const current = policy();
     return current.ok ? current.snapshot.document : undefined;
   };
   const trust = createTrust({
-    dir: join(ports.paths.data, 'trust'),
+    dir: trustFolder,
     clock: ports.clock,
     log: ports.log,
     accept: (targets) => compiler.accept(targets),
@@ -119,8 +134,8 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   });
   const policy = (): CurrentPolicy => compiler.current(trust.state());
 
-  const apps = createApps({ preferences: ports.preferences, clock: ports.clock });
-  const approvals = createApprovals({ clock: ports.clock });
+  const apps = createApps({ preferences: ports.preferences, clock: ports.clock, log: ports.log });
+  const approvals = createApprovals({ clock: ports.clock, log: ports.log });
   const backends = createBackends({
     clock: ports.clock,
     log: ports.log,
@@ -153,6 +168,12 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     policy,
     endpoint: () => endpoint,
     previewEnrolment,
+    verifyRecord: async () => {
+      const before = audit.head();
+      const binding = ports.sqliteBinding ? { nativeBinding: ports.sqliteBinding } : {};
+      const result = await runOffThread({ kind: 'verify-record', file: auditFile, ...binding });
+      return audit.compareWithHead(result, before);
+    },
     makeDemoOrganisation: (onProgress) =>
       makeDemoOrganisation(join(ports.paths.data, 'demo-organisation'), { ...ports, onProgress }),
     emit,

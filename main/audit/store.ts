@@ -3,7 +3,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import type { Clock, Log } from '../ports.ts';
-import { genesis } from './chain.ts';
+import { type ChainPoint, genesis } from './chain.ts';
 import { errorCode, explainDiskError, openDatabase } from './database.ts';
 import { inspectRecord } from './inspect.ts';
 import { Listeners } from './listeners.ts';
@@ -24,6 +24,10 @@ export interface AuditStore {
   readonly writer: AuditWriter;
   /** Called after each row is committed, in order. Returns an unsubscribe. A listener that throws is logged and passed over. */
   onAppend(listener: (row: AuditRow) => void): () => void;
+  /** Where the running writer knows that its chain ends. */
+  head(): ChainPoint;
+  /** A verdict on the file held against `before`, the head when its reading began: a cut tail or a swapped file shows. */
+  compareWithHead(result: VerifyResult, before: ChainPoint): VerifyResult;
   close(): void;
 }
 
@@ -115,8 +119,10 @@ function createStore(db: Database.Database, options: AuditOptions, release: () =
     reader: {
       ...createReader(db, () => writer.openSeqs()),
       verify: () =>
-        compareWithHead(verifyAuditFile(file, nativeBinding === undefined ? {} : { nativeBinding }), writer.head()),
+        compareWithHead(db, verifyAuditFile(file, nativeBinding === undefined ? {} : { nativeBinding }), writer.head()),
     },
+    head: () => writer.head(),
+    compareWithHead: (result, before) => compareWithHead(db, result, before),
     onAppend: (listener) => listeners.add(listener),
     close() {
       if (closed) return;
@@ -147,13 +153,15 @@ function closeInterrupted(
 }
 
 /** The running writer knows where the chain ends: here a cut tail or a swapped file does show. */
-function compareWithHead(result: VerifyResult, head: { readonly seq: number; readonly hash: string }): VerifyResult {
-  if (!result.ok || (result.rows === head.seq && result.head === head.hash)) return result;
-  const problem =
-    result.rows < head.seq
-      ? `Rows ${result.rows + 1} to ${head.seq} are missing from the end of the file.`
-      : 'The file is not the one being written: it was replaced.';
-  return { ok: false, rows: result.rows, seq: Math.min(result.rows, head.seq) + 1, problem };
+function compareWithHead(db: Database.Database, result: VerifyResult, before: ChainPoint): VerifyResult {
+  if (!result.ok) return result;
+  const { rows } = result;
+  const broken = (problem: string): VerifyResult => ({ ok: false, rows, seq: Math.min(rows, before.seq) + 1, problem });
+  if (rows < before.seq) return broken(`Rows ${rows + 1} to ${before.seq} are missing from the end of the file.`);
+  // Rows may have been added while the file was read; the writer's own connection knows each of them.
+  const own = db.prepare<[number], { hash: string }>('SELECT hash FROM rows WHERE seq = ?').get(rows)?.hash;
+  if (rows > 0 && own !== result.head) return broken('The file is not the one being written: it was replaced.');
+  return result;
 }
 
 function isSystemError(error: unknown): boolean {

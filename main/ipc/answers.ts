@@ -92,7 +92,7 @@ export function createHandlers(rooms: Rooms): Handlers {
       const found = audit.reader.call(callId);
       return found ? viewCallDetail(rooms, found) : null;
     },
-    verifyRecord: () => audit.reader.verify(),
+    verifyRecord: () => rooms.verifyRecord(),
 
     questions: () => approvals.pending().map(viewQuestion),
     answer: ({ id, digest, answer }) => {

@@ -91,11 +91,9 @@ function previewDecision(
   request: Omit<DecisionRequest, 'question'>,
 ): Pick<ToolActionView, 'effect' | 'reason' | 'rules'> | undefined {
   if (decide(snapshot, { ...request, question: 'discover' }).effect === 'deny') return undefined;
-  const { alias, tool } = request;
-  if (snapshot.engine.dependsOnArguments('call', alias, tool)) {
-    return { effect: 'depends', reason: 'It depends on what the app asks it to do.', rules: [] };
-  }
-  const { effect, reason, rules } = decide(snapshot, { ...request, question: 'call', args: {} });
+  // No arguments are given: a rule that reads them says so.
+  const { code, effect, reason, rules } = decide(snapshot, { ...request, question: 'call' });
+  if (code === 'depends-on-arguments') return { effect: 'depends', reason, rules: [] };
   return { effect, reason, rules: rules.map((rule) => ({ ...rule })) };
 }
 
