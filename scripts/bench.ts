@@ -81,7 +81,7 @@ async function measure() {
   await new Promise((done) => setTimeout(done, 2_000));
   const idleMb = memoryOf(gatehouse.process.pid);
 
-  const token = gatehouse.ready.clients['bench'] ?? '';
+  const token = gatehouse.ready.clients.bench ?? '';
   const targets: Target[] = [
     { name: 'direct', url: `http://127.0.0.1:${backend.ready.port}/mcp/0`, tool: 'tool_0' },
     { name: 'proxy', url: `http://127.0.0.1:${proxy.ready.port}/mcp/0`, tool: 'tool_0' },

@@ -194,7 +194,17 @@ async function main(): Promise<void> {
     'everything',
   );
   const weather = [process.execPath, join(root, 'scripts/demo/shifty-server.ts'), weatherFile];
-  await expectDone('server', 'add', org, '--stdio', weather.map((word) => `'${word}'`).join(' '), '--alias', 'weather');
+  await expectDone(
+    'server',
+    'add',
+    org,
+    '--stdio',
+    weather.map((word) => `'${word}'`).join(' '),
+    '--alias',
+    'weather',
+    '--title',
+    'Weather',
+  );
   await expectDone('pin', org);
 
   step('IT writes two rules of its own; a mistake in them is found before it is published');
@@ -212,7 +222,7 @@ async function main(): Promise<void> {
   );
   await expectDone('policy', 'check', org);
   await expectDone('publish', org);
-  await expectDone('verify', join(org, 'repository'), '--root', join(org, 'org.json'));
+  await expectDone('verify', join(org, 'repository'), '--root', join(org, 'repository', 'metadata', '1.root.json'));
 
   step('A laptop joins Acme, and two AI apps connect');
   const gatehouse = await startScript<HeadlessReady>(join(root, 'out/main/headless.js'), [
@@ -238,7 +248,7 @@ async function main(): Promise<void> {
     await connectModern(endpoint, 'Modern app', clients['Modern app'] ?? ''),
   );
 
-  for (const app of apps) await useTools(app, person);
+  for (const app of apps) await driveTools(app, person);
   await changeAfterApproval(apps, person);
   await updatePolicy(apps);
 
@@ -250,7 +260,7 @@ async function main(): Promise<void> {
   await changeOneByte(audit);
 }
 
-async function useTools(app: AiApp, person: Awaited<ReturnType<typeof signIn>>): Promise<void> {
+async function driveTools(app: AiApp, person: Awaited<ReturnType<typeof signIn>>): Promise<void> {
   step(`${app.name}: lists, calls, is refused, asks`);
   await until('the tools of all four servers are listed', async () => {
     const names = await app.list();
