@@ -15,7 +15,7 @@ import type {
   VerifiedTargets,
 } from './trust.ts';
 import { createTurns } from './turns.ts';
-import { NOTHING_SEEN, type SeenMetadata, type Verdict, verifyRepository } from './verify.ts';
+import { NOTHING_SEEN, newerSeen, type SeenMetadata, type Verdict, verifyRepository } from './verify.ts';
 import { type FolderWatch, watchRepository } from './watch-folder.ts';
 
 const FILE_TIMEOUT_MS = 15_000;
@@ -166,9 +166,13 @@ export function createTrust(options: TrustOptions): Trust {
   /** Swaps in what was verified. What cannot be kept on disk is not taken up either: it would be gone at the next start. */
   const takeUp = (verdict: Verdict & { ok: true }, orgJson?: string): Refusal | undefined => {
     try {
-      if (orgJson !== undefined) kept.writeEnrolment(orgJson);
+      // Joining: whatever fails first leaves the old enrolment, or the new one complete.
+      if (orgJson !== undefined) {
+        kept.writeGood(verdict.files);
+        kept.writeEnrolment(orgJson);
+      }
       kept.writeSeen(verdict.seen, clock.now());
-      if (!sameFiles(files, verdict.files)) kept.writeGood(verdict.files);
+      if (orgJson === undefined && !sameFiles(files, verdict.files)) kept.writeGood(verdict.files);
     } catch (error) {
       return describeFailure(error, options.dir);
     }
@@ -275,6 +279,7 @@ export function createTrust(options: TrustOptions): Trust {
       });
       return;
     }
+    const mine = epoch;
     const verdict = await verifyRepository({
       enrolment,
       source: memorySource(good.value),
@@ -289,7 +294,10 @@ export function createTrust(options: TrustOptions): Trust {
       setProblem({ code: verdict.code === 'unreachable' ? 'tampered' : verdict.code, message: verdict.message });
       return;
     }
+    // What was seen may be lost or older than this, after a crash between two writes: nothing older than this is taken either way.
+    seen = newerSeen(seen, verdict.seen);
     const refusal = await acceptable(verdict.value);
+    if (mine !== epoch || ending.signal.aborted) return;
     if (refusal) {
       setProblem(refusal);
       return;

@@ -20,6 +20,20 @@ export interface SeenMetadata {
 
 export const NOTHING_SEEN: SeenMetadata = { roots: [], roles: {} };
 
+/** The later of two memories, by their timestamp's version; the second where the first cannot be read. */
+export function newerSeen(one: SeenMetadata, other: SeenMetadata): SeenMetadata {
+  return timestampVersion(one) >= timestampVersion(other) ? one : other;
+}
+
+function timestampVersion(seen: SeenMetadata): number {
+  try {
+    return Metadata.fromJSON(MetadataKind.Timestamp, JSON.parse(seen.roles.timestamp ?? 'null')).signed.version;
+  } catch {
+    // Nothing there, or nothing readable: older than anything.
+    return 0;
+  }
+}
+
 export interface Verification {
   readonly enrolment: Enrolment;
   readonly source: RepositorySource;

@@ -103,12 +103,21 @@ describe('when the last good policy on disk is damaged', () => {
     expect(trust.state().current).toBeUndefined();
   });
 
-  it('goes on without the memory of what it has seen when that is damaged', async () => {
-    writeFileSync(kept('seen.json'), '{');
-    const trust = await laptop.restart();
-    expect(trust.state().current?.version).toBe(1);
-    expect(await trust.refresh()).toEqual({ ok: true, changed: false });
-  });
+  it.each(['{', '{"schema":1,"roots":[],"roles":{}}', undefined])(
+    'still refuses what is older when the memory of what it has seen is %s',
+    async (text) => {
+      const old = publisher.copy();
+      publisher.publish({ policyJson: '{"x":2}' });
+      expect(await laptop.trust.refresh()).toEqual({ ok: true, changed: true });
+      if (text === undefined) rmSync(kept('seen.json'));
+      else writeFileSync(kept('seen.json'), text);
+      publisher.restore(old);
+      const trust = await laptop.restart();
+      expect(trust.state().current?.version).toBe(2);
+      expect(await trust.refresh()).toMatchObject({ ok: false, problem: { code: 'rollback' } });
+      expect(trust.state().current?.version).toBe(2);
+    },
+  );
 });
 
 describe('when the enrolment changes', () => {
