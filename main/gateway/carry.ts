@@ -8,7 +8,7 @@ import { failureCode } from './failure.ts';
 import { askLine, nameAction, sentence, type WireRefusalCode } from './refusal.ts';
 import { complete, type Refusals } from './refuse.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import { metaKey } from './wire.ts';
+import { metaKey, rpcCode } from './wire.ts';
 
 export type Approval = 'person-once' | 'person-session' | undefined;
 
@@ -48,7 +48,11 @@ export class Carrier {
   async carry(call: KnownCall, verdict: Verdict, approval: Approval, session: BackendSession): Promise<CallAnswer> {
     const facts = this.#refusals.factsOf(call, verdict);
     try {
-      this.#audit.append({ kind: 'call.begin', ...facts, ...(approval !== undefined && { approvedBy: approval }) });
+      await this.#audit.appendSoon({
+        kind: 'call.begin',
+        ...facts,
+        ...(approval !== undefined && { approvedBy: approval }),
+      });
     } catch (error) {
       return this.#refusals.unrecorded(call, verdict, error);
     }
@@ -75,7 +79,10 @@ export class Carrier {
     // A server's own words may repeat what it was sent.
     const keep = snapshot.document.audit.payloads === 'full';
     const details: EndDetails = keep ? { message: reply.error.message.slice(0, 1_000) } : {};
-    return { outcome: 'backend-error', details, answer: { kind: 'error', error: reply.error } };
+    // Of a server's own errors only this one has an HTTP status of its own (2026-07-28, "Capability Negotiation").
+    const bad = reply.error.code === rpcCode.missingCapability && session.era === 'modern' && request.era === 'modern';
+    const answer: CallAnswer = { kind: 'error', error: reply.error, ...(bad && { httpStatus: 400 }) };
+    return { outcome: 'backend-error', details, answer };
   }
 
   #delivered(call: KnownCall, verdict: Verdict, result: JsonObject, backendEra: 'legacy' | 'modern'): End {
@@ -160,10 +167,15 @@ export class Carrier {
    * Writes the end. Fail closed: what is not in the record is not handed out, so a result whose end cannot be written
    * is withheld, and the caller is told that the tool did run.
    */
-  #record(call: KnownCall, verdict: Verdict, begun: number, { outcome, details, answer }: End): CallAnswer {
+  async #record(
+    call: KnownCall,
+    verdict: Verdict,
+    begun: number,
+    { outcome, details, answer }: End,
+  ): Promise<CallAnswer> {
     const durationMs = Math.max(0, this.#clock.now() - begun);
     try {
-      this.#audit.append({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
+      await this.#audit.appendSoon({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
       return answer;
     } catch (error) {
       this.#log.error('call-end-not-recorded', { callId: call.callId, error: String(error) });

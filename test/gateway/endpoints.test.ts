@@ -53,6 +53,17 @@ describe('when an app of the modern era looks around', () => {
   });
 });
 
+describe('when a server needs what no app offered it', () => {
+  it('passes its refusal on, with the HTTP status that error has', async () => {
+    house = await openHouse({ servers: { fresh: { launch: fixture('echo-stdio-modern.ts') } } });
+    const answer = await modernPost(house, 'tools/call', { name: 'fresh__ask', arguments: {} });
+    expect([answer.status, answer.json.error]).toMatchObject([400, { code: -32021 }]);
+    const session = await startSession(house);
+    const legacy = await ask(house, session, 'tools/call', { name: 'fresh__ask', arguments: {} });
+    expect([legacy.status, legacy.json.error]).toMatchObject([200, { code: -32021 }]);
+  });
+});
+
 describe('when an app of the legacy era looks around', () => {
   it('is answered in the revision it asks for, or the newest', async () => {
     house = await openHouse({ servers });
