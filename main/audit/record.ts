@@ -155,6 +155,8 @@ export type VerifyResult =
 /** Only the gateway and app hold one of these. Throws AuditUnavailable when the row did not reach the database. */
 export interface AuditWriter {
   append(event: AuditEvent): AuditRow;
+  /** The same, committed together with what else is being recorded in this turn of the event loop. Rejects with AuditUnavailable. */
+  appendSoon(event: AuditEvent): Promise<AuditRow>;
 }
 
 export interface AuditReader {

@@ -15,6 +15,12 @@ export class AuditUnavailable extends Error {
   }
 }
 
+interface Waiting {
+  readonly event: AuditEvent;
+  readonly resolve: (row: AuditRow) => void;
+  readonly reject: (error: AuditUnavailable) => void;
+}
+
 export interface ChainWriter extends AuditWriter {
   /** The last committed row. */
   head(): ChainPoint;
@@ -61,6 +67,34 @@ export function createWriter(
     return row;
   }
 
+  const unavailable = (error: unknown) => {
+    // Whether the row reached the disk is for the disk to say: the head is read again before the next row.
+    doubtful = true;
+    return new AuditUnavailable(explainDiskError(error), error);
+  };
+
+  /** Many callers at once share one commit: its cost is in the pages it writes, not in the rows. */
+  const writeAll = db.transaction((events: readonly AuditEvent[]) => events.map(write));
+  let waiting: Waiting[] = [];
+
+  function flush(): void {
+    const batch = waiting;
+    waiting = [];
+    let rows: AuditRow[];
+    try {
+      if (closed) throw new Error('it is closed');
+      rows = writeAll(batch.map(({ event }) => event));
+    } catch (error) {
+      const failure = unavailable(error);
+      for (const { reject } of batch) reject(failure);
+      return;
+    }
+    for (const [index, row] of rows.entries()) {
+      committed(row);
+      batch[index]?.resolve(row);
+    }
+  }
+
   return {
     append(event) {
       if (closed) throw new AuditUnavailable('it is closed');
@@ -68,16 +102,20 @@ export function createWriter(
       try {
         row = write(event);
       } catch (error) {
-        // Whether the row reached the disk is for the disk to say: the head is read again before the next row.
-        doubtful = true;
-        throw new AuditUnavailable(explainDiskError(error), error);
+        throw unavailable(error);
       }
       committed(row);
       return row;
     },
+    appendSoon: (event) =>
+      new Promise((resolve, reject) => {
+        if (waiting.length === 0) setImmediate(flush);
+        waiting.push({ event, resolve, reject });
+      }),
     head: () => head,
     openSeqs: () => open.seqs(),
     close() {
+      if (waiting.length > 0) flush();
       closed = true;
     },
   };

@@ -106,8 +106,9 @@ export class Rpc {
       });
       send.then(
         () => {
-          // settle is a no-op where the answer has come, as it should have.
-          if (this.wire.answersWithinSend) settle(this.#failed('protocol', 'it ended its answer without a result'));
+          // By now the answer has come, as it should have.
+          if (this.wire.answersWithinSend && this.#pending.has(id))
+            settle(this.#failed('protocol', 'it ended its answer without a result'));
         },
         (error: unknown) => settle(this.#explain(error)),
       );

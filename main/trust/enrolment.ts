@@ -63,8 +63,13 @@ export function keyFingerprints(enrolment: Enrolment): readonly string[] {
   return rootKeyIds(enrolment).map((id) => (id.toUpperCase().match(/.{1,4}/g) ?? []).join(' '));
 }
 
+/** Asked for with every look at the state, and always the same for one enrolment. */
+const known = new WeakMap<Enrolment, readonly string[]>();
+
 export function rootKeyIds(enrolment: Enrolment): readonly string[] {
-  return readRoot(enrolment).signed.roles.root?.keyIDs ?? [];
+  const ids = known.get(enrolment) ?? readRoot(enrolment).signed.roles.root?.keyIDs ?? [];
+  known.set(enrolment, ids);
+  return ids;
 }
 
 /** The trusted root of an enrolment that parseEnrolment accepted. */
