@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ApprovalOutcome, Approvals } from '../approvals/approvals.ts';
-import type { ApprovalAnswer, AuditWriter } from '../audit/record.ts';
+import type { AuditWriter } from '../audit/record.ts';
 import type { BackendSession, Backends } from '../backends/backends.ts';
 import { sha256OfJson } from '../policy/canonical.ts';
 import { type Decision, decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
@@ -13,10 +13,9 @@ import type { Catalog } from './catalog.ts';
 import { failureCode } from './failure.ts';
 import type { InForce } from './gateway.ts';
 import { changesInWords } from './held-back.ts';
-import type { NamedTool } from './names.ts';
-import { nameTable } from './names.ts';
+import { type NamedTool, nameTable } from './names.ts';
 import { PinnedInput } from './pinned-input.ts';
-import { askLine, nameAction, ruleLine, sentence } from './refusal.ts';
+import { askLine, describeProblem, nameAction, ruleLine, sentence, whyNotApproved } from './refusal.ts';
 import { Refusals } from './refuse.ts';
 import { type StopReason, stopCode, stopReasonOf, whyStopped } from './stop.ts';
 import { nestsDeeperThan, rpcCode } from './wire.ts';
@@ -286,29 +285,4 @@ function ended<T>(answer: CallAnswer): Step<T> {
 
 function invalidParams(why: string): CallAnswer {
   return { kind: 'error', error: { code: rpcCode.invalidParams, message: `Invalid params: ${why}` } };
-}
-
-function whyNotApproved(answer: ApprovalAnswer): string {
-  switch (answer) {
-    case 'deny':
-      return 'you said no';
-    case 'timeout':
-      return 'nobody answered the question in time, which counts as no';
-    case 'closed':
-      return 'the question was closed without an answer, which counts as no';
-    case 'quit':
-      return 'Gatehouse was closed before the question was answered, which counts as no';
-    case 'cancelled':
-      return 'the app took its request back';
-    case 'allow-once':
-    case 'allow-session':
-      return 'the answer did not arrive as given';
-    default:
-      return answer satisfies never;
-  }
-}
-
-function describeProblem({ path, expected, found, advice }: Problem): string {
-  const where = path === '' ? 'The input' : `"${path.replace(/^\//, '').replaceAll('/', '.')}"`;
-  return `- ${where}: expected ${expected}, found ${found}${advice === undefined ? '' : `. ${advice}`}`;
 }

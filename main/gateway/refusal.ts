@@ -1,4 +1,5 @@
-import type { RefusalCode, RuleRef } from '../audit/record.ts';
+import type { ApprovalAnswer, RefusalCode, RuleRef } from '../audit/record.ts';
+import type { Problem } from '../policy/json.ts';
 import { metaKey } from './wire.ts';
 
 /** What an AI app may read as the code of a refusal: the record's, and those that end a call already begun. */
@@ -49,4 +50,31 @@ export function sentence(...parts: readonly string[]): string {
 export function ruleLine(rules: readonly RuleRef[]): string {
   if (rules.length === 0) return '';
   return `(${rules.length === 1 ? 'Rule' : 'Rules'}: ${rules.map((rule) => rule.id).join(', ')}.)`;
+}
+
+/** Why an answer that is not a yes is a no. */
+export function whyNotApproved(answer: ApprovalAnswer): string {
+  switch (answer) {
+    case 'deny':
+      return 'you said no';
+    case 'timeout':
+      return 'nobody answered the question in time, which counts as no';
+    case 'closed':
+      return 'the question was closed without an answer, which counts as no';
+    case 'quit':
+      return 'Gatehouse was closed before the question was answered, which counts as no';
+    case 'cancelled':
+      return 'the app took its request back';
+    case 'allow-once':
+    case 'allow-session':
+      return 'the answer did not arrive as given';
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** One field that does not fit, as one line. */
+export function describeProblem({ path, expected, found, advice }: Problem): string {
+  const where = path === '' ? 'The input' : `"${path.replace(/^\//, '').replaceAll('/', '.')}"`;
+  return `- ${where}: expected ${expected}, found ${found}${advice === undefined ? '' : `. ${advice}`}`;
 }
