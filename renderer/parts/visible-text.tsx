@@ -16,7 +16,7 @@ export function VisibleText({ text }: { text: string }) {
   if (pieces.filter((piece) => piece.kind !== 'text').length > maxMarks) {
     return (
       <bdi className="visible-text">
-        {pieces.map((piece) => (piece.kind === 'text' ? piece.text : `⟦${describe(piece)}⟧`)).join('')}
+        {pieces.map((piece) => (piece.kind === 'text' ? piece.text : ` «${describe(piece)}» `)).join('')}
       </bdi>
     );
   }

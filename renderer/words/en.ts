@@ -88,7 +88,10 @@ export const en = {
   home: {
     quiet: (apps: number, tools: number) =>
       `All quiet. ${count(apps, 'app uses', 'apps use')} ${count(tools, 'tool', 'tools')}.`,
-    noApps: (tools: number) => `${count(tools, 'tool is', 'tools are')} ready. No app uses them yet.`,
+    noApps: (tools: number) =>
+      tools === 0
+        ? 'All quiet. Nothing is set up yet.'
+        : `${count(tools, 'tool is', 'tools are')} ready. No app uses them yet.`,
     asking: (waiting: number) =>
       waiting <= 1 ? 'An app is asking you.' : `${digits.format(waiting)} questions for you.`,
     paused: 'Paused. Every call is refused.',
@@ -440,7 +443,7 @@ export const en = {
     making: 'Making the demo organisation',
     makingDetail: 'Starting…',
     of: (done: string, total: string) => `${done} of ${total}`,
-    isThis: 'Is this your organisation? {organisation}',
+    isThis: 'Is {organisation} your organisation?',
     compare:
       'If IT gave you key fingerprints, compare them now. From then on only policies signed with these keys are accepted.',
     repository: 'Policy comes from',

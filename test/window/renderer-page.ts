@@ -50,7 +50,11 @@ export interface Stage {
 export async function openStage(api?: (request: IncomingMessage, response: ServerResponse) => boolean): Promise<Stage> {
   const outDir = await mkdtemp(join(tmpdir(), 'gatehouse-renderer-'));
   const renderer = config.renderer as InlineConfig;
+  // What is shipped is what is tested: under the test runner's own NODE_ENV, React's development half would be built.
+  const environment = process.env.NODE_ENV;
+  process.env.NODE_ENV = 'production';
   await build({ ...renderer, configFile: false, logLevel: 'warn', build: { ...renderer.build, outDir } });
+  process.env.NODE_ENV = environment;
   const preload = await bundleFake();
   const server = createServer((request, response) => {
     if (!api?.(request, response)) void serve(outDir, request, response);
@@ -75,6 +79,7 @@ export async function openStage(api?: (request: IncomingMessage, response: Serve
       });
       contexts.push(context);
       const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
       const complaints: string[] = [];
       page.on('console', (message) => {
         if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

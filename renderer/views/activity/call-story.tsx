@@ -18,7 +18,10 @@ import './call-story.css';
 export function CallStory({ callId }: { callId: string }) {
   const detail = useLive('call', { callId }, ['activity']);
   const panel = useRef<HTMLElement>(null);
-  useEffect(() => panel.current?.scrollIntoView?.({ block: 'nearest' }), []);
+  // Braces: newer browsers answer with a promise, and an effect may only answer with its undoing.
+  useEffect(() => {
+    panel.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   const { story } = words;
   return (
     <article className="card story" ref={panel} aria-label={story.title}>

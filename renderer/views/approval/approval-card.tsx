@@ -30,10 +30,12 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
   const deny = useRef<HTMLButtonElement>(null);
   const titleId = useId();
   const [answered, setAnswered] = useState(false);
-  const guard = useGuard();
+  const guard = useGuard(() => deny.current?.focus({ preventScroll: true }));
   const over = useNow(250) >= question.expiresAt;
 
-  useLayoutEffect(() => deny.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => {
+    deny.current?.focus({ preventScroll: true });
+  }, []);
 
   const give = (answer: Answer): void => {
     if (answered || over || !guard.mayAnswer()) return;

@@ -13,33 +13,38 @@ export interface Guard {
 /**
  * Guards what it is mounted with from presses meant for something else. Starts again when a hidden window becomes
  * visible and, for keys, when the window is given the focus. A press held since before the guard ended never counts,
- * nor do its repeats.
+ * nor do its repeats. `onArm` runs as the guard ends: an ignored press may have moved the focus off Deny.
  */
-export function useGuard(): Guard {
+export function useGuard(onArm: () => void): Guard {
   const [armed, setArmed] = useState(false);
   const may = useRef<() => boolean>(() => false);
+  const arm = useRef(onArm);
+  arm.current = onArm;
 
   useLayoutEffect(() => {
-    let pressesFrom = performance.now() + guardMs;
-    let keysFrom = pressesFrom;
+    let keysFrom = 0;
     let held = false;
+    let open = false;
     let timer: ReturnType<typeof setTimeout>;
     const start = (): void => {
-      pressesFrom = performance.now() + guardMs;
-      keysFrom = pressesFrom;
+      open = false;
       setArmed(false);
       clearTimeout(timer);
-      timer = setTimeout(() => setArmed(true), guardMs);
+      timer = setTimeout(() => {
+        arm.current();
+        open = true;
+        setArmed(true);
+      }, guardMs);
     };
     start();
-    may.current = () => !held && performance.now() >= pressesFrom;
+    may.current = () => open && !held;
 
     const onKeyDown = (event: KeyboardEvent): void => {
       if (event.repeat) return;
-      held = performance.now() < keysFrom;
+      held = !open || performance.now() < keysFrom;
     };
     const onPointerDown = (): void => {
-      held = performance.now() < pressesFrom;
+      held = !open;
     };
     const onVisible = (): void => {
       if (document.visibilityState === 'visible') start();

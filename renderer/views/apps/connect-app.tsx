@@ -42,7 +42,9 @@ function NameForm({
   const [error, setError] = useState<string>();
   const fieldId = useId();
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => {
+    field.current?.focus();
+  }, []);
   const taken = known.some((app) => app.name.toLocaleLowerCase() === name.trim().toLocaleLowerCase());
 
   const submit = async (event: FormEvent): Promise<void> => {
@@ -118,7 +120,9 @@ function Connected({ issued, onDone }: { issued: Issued; onDone: () => void }) {
   const { app, token, endpoint } = issued;
   const { connect } = words;
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => {
+    heading.current?.focus();
+  }, []);
   return (
     <div className="connect">
       <div>

@@ -54,7 +54,9 @@ export function Frame({ status, page, children }: { status: Live<StatusView>; pa
         <Foot status={status.value} />
       </header>
       <div className="frame-main">
-        <Banners status={status} onAnswer={place === 'desktop' ? () => setAnswering(true) : undefined} />
+        <div className="banners">
+          <Banners status={status} onAnswer={place === 'desktop' ? () => setAnswering(true) : undefined} />
+        </div>
         <main id="main" tabIndex={-1} className={`page ${page}`}>
           {children}
         </main>

@@ -32,11 +32,11 @@ export function HomePage({ status }: { status: StatusView | undefined }) {
           >
             {today(value)}
           </PageHead>
-          {value.needs.length > 0 && <Needs needs={value.needs} />}
+          <Needs needs={unsaid(value)} />
           <section className="card home-chart" aria-labelledby="calls-today">
             <div className="card-head">
               <h2 id="calls-today">{words.home.callsToday}</h2>
-              <Chip tone="good">{words.home.allowed(value.today.allowed)}</Chip>
+              {value.today.allowed > 0 && <Chip tone="good">{words.home.allowed(value.today.allowed)}</Chip>}
               {value.today.refused > 0 && <Chip tone="bad">{words.home.refused(value.today.refused)}</Chip>}
             </div>
             <HourChart hours={value.hours} />
@@ -56,10 +56,10 @@ function headline({ status, apps, tools }: HomeView): string {
     case 'paused':
       return home.paused;
     case 'problem':
-      return status.policy ? home.problem : home.stopped;
+      return status.policy && status.policy.expires > Date.now() ? home.problem : home.stopped;
     case 'calm':
     case 'not-enrolled':
-      return apps === 0 ? home.noApps(tools) : home.quiet(apps, tools);
+      return apps === 0 || tools === 0 ? home.noApps(tools) : home.quiet(apps, tools);
     default:
       return status.state satisfies never;
   }
@@ -77,7 +77,13 @@ const needIcons: Readonly<Record<HomeView['needs'][number]['kind'], IconName>> =
   problem: 'warning',
 };
 
+/** What a banner over the page already says is not said twice. */
+function unsaid({ needs, status }: HomeView): HomeView['needs'] {
+  return needs.filter(({ kind }) => kind !== 'waiting' && !(kind === 'problem' && status.problem));
+}
+
 function Needs({ needs }: { needs: HomeView['needs'] }) {
+  if (needs.length === 0) return null;
   return (
     <section className="card home-needs" aria-labelledby="needs-you">
       <div className="card-head">

@@ -47,7 +47,9 @@ export function WelcomePage({ status }: { status: Live<StatusView> }) {
         <p className="welcome-promise tiny">{welcome.promise}</p>
       </header>
       <main id="main" className="welcome-main">
-        <Banners status={status} onAnswer={undefined} />
+        <div className="banners">
+          <Banners status={status} onAnswer={undefined} />
+        </div>
         <div className="welcome-step" key={step}>
           {step === 0 && (
             <>

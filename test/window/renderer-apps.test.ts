@@ -1,0 +1,158 @@
+import type { Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStage, type Stage } from './renderer-page.ts';
+
+const now = new Date(2026, 10, 20, 16, 42).getTime();
+const token = 'gth_9d3cV0pX2mQkWb7Lr5TzYn8sHe4uJf1a';
+const endpoint = 'http://127.0.0.1:7420/mcp';
+const headers = { Authorization: `Bearer ${token}` };
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+async function issue(name: string): Promise<Page> {
+  const { page } = await stage.open({ hash: '#/apps/add', clockAt: now });
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByRole('button', { name: 'Make a key' }).click();
+  await page.getByRole('heading', { name: `${name} has its key` }).waitFor();
+  return page;
+}
+
+describe('when an app is added', () => {
+  it.each([
+    ['Claude Code', { mcpServers: { gatehouse: { type: 'http', url: endpoint, headers } } }],
+    ['Cursor', { mcpServers: { gatehouse: { url: endpoint, headers } } }],
+    ['VS Code', { servers: { gatehouse: { type: 'http', url: endpoint, headers } } }],
+    ['Gemini CLI', { mcpServers: { gatehouse: { httpUrl: endpoint, headers } } }],
+  ])('gives %s a configuration that parses', async (name, expected) => {
+    const page = await issue(name);
+    const text = await page.locator('[role=tabpanel]:not([hidden]) pre').last().textContent();
+    expect(JSON.parse(text ?? '')).toEqual(expected);
+    await page.context().close();
+  });
+
+  it('gives Codex its TOML, and any other app the address and the header', async () => {
+    const page = await issue('Codex');
+    const text = () => page.locator('[role=tabpanel]:not([hidden]) pre').last().textContent();
+    expect(await text()).toBe(
+      `[mcp_servers.gatehouse]\nurl = "${endpoint}"\nhttp_headers = { Authorization = "Bearer ${token}" }`,
+    );
+    await page.getByRole('tab', { name: 'Other' }).click();
+    expect(await text()).toBe(`${endpoint}\nAuthorization: Bearer ${token}`);
+    await page.context().close();
+  });
+
+  it('gives Claude Code a command too', async () => {
+    const page = await issue('Claude Code');
+    const command = await page.locator('[role=tabpanel]:not([hidden]) pre').first().textContent();
+    expect(command).toBe(
+      `claude mcp add --scope user --transport http gatehouse ${endpoint} --header "Authorization: Bearer ${token}"`,
+    );
+    await page.context().close();
+  });
+
+  it('copies, and says that it did', async () => {
+    const page = await issue('Cursor');
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.getByRole('button', { name: 'Copy the key' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
+    await page.context().close();
+  });
+
+  it('shows the key once: it is gone from the page afterwards', async () => {
+    const page = await issue('Cursor');
+    expect(await page.content()).toContain(token);
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByRole('link', { name: 'Add an app' }).waitFor();
+    expect(await page.content()).not.toContain(token);
+    await page.context().close();
+  });
+
+  it('sees the app connect and make its first call', async () => {
+    const page = await issue('My helper');
+    await page.getByText('Waiting for My helper to knock').waitFor();
+    await page.evaluate(() => window.fake?.updateApp('n3', { sessions: 1 }));
+    await page.clock.runFor(500);
+    await page.getByText('My helper is connected.').waitFor();
+    await page.evaluate(() => window.fake?.updateApp('n3', { callsToday: 1 }));
+    await page.clock.runFor(500);
+    await page.getByText('First call seen. My helper works.').waitFor();
+    await page.context().close();
+  });
+
+  it('says why a name was not taken', async () => {
+    const { page } = await stage.open({ hash: '#/apps/add', clockAt: now });
+    await page.getByLabel('Name', { exact: true }).fill('<b>');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Choose another' }).waitFor();
+    await page.context().close();
+  });
+});
+
+describe('when an app is revoked', () => {
+  it('is gone at once, and back with Undo', async () => {
+    const { page } = await stage.open({ hash: '#/apps', clockAt: now });
+    await page.getByRole('button', { name: 'Revoke the key of Cursor' }).click();
+    await page.getByText('Cursor can no longer use your tools.').waitFor();
+    await page.clock.runFor(500);
+    expect(await page.getByRole('heading', { name: 'Cursor' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.clock.runFor(500);
+    await page.getByRole('heading', { name: 'Cursor' }).waitFor();
+    await page.context().close();
+  });
+});
+
+describe('when a tool set is switched off', () => {
+  it('tells main and says so', async () => {
+    const { page } = await stage.open({ hash: '#/tools', clockAt: now });
+    const toggle = page.getByRole('switch', { name: 'Offer Files to my apps' });
+    await toggle.focus();
+    await page.keyboard.press('Space');
+    await page.clock.runFor(500);
+    expect(await toggle.getAttribute('aria-checked')).toBe('false');
+    const asked = await page.evaluate(() => window.fake?.asked.filter(({ name }) => name === 'setToolSetEnabled'));
+    expect(asked).toEqual([{ name: 'setToolSetEnabled', args: { alias: 'files', enabled: false } }]);
+    await page.context().close();
+  });
+});
+
+describe('when this computer has no organisation', () => {
+  it('shows whose enrolment it is before joining, then leads on to tools and the first app', async () => {
+    const { page } = await stage.open({ hash: '#/home', clockAt: now, fake: { state: 'not-enrolled' } });
+    await page.getByRole('heading', { name: 'Welcome to Gatehouse' }).waitFor();
+    await page.setInputFiles('input[type=file]', {
+      name: 'org.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from('{"name":"Acme"}'),
+    });
+    await page.getByRole('heading', { name: 'Is Acme your organisation?' }).waitFor();
+    expect(await page.evaluate(() => window.fake?.asked.some(({ name }) => name === 'enrol'))).toBe(false);
+    await page.getByRole('button', { name: 'Join Acme' }).click();
+    await page.clock.runFor(500);
+    await page.getByRole('heading', { name: 'You are with Acme' }).waitFor();
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('heading', { name: 'Connect your first app' }).waitFor();
+    await page.context().close();
+  });
+
+  it('says what is wrong with a file that is no enrolment', async () => {
+    const { page } = await stage.open({ hash: '#/welcome', clockAt: now, fake: { state: 'not-enrolled' } });
+    await page.getByLabel('or paste a link or path').fill('nonsense');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'That is not an enrolment' }).waitFor();
+    await page.context().close();
+  });
+
+  it('makes the demo organisation', async () => {
+    const { page } = await stage.open({ hash: '#/welcome', clockAt: now, fake: { state: 'not-enrolled' } });
+    await page.getByRole('button', { name: 'Try the demo organisation' }).click();
+    await page.clock.runFor(500);
+    await page.getByRole('heading', { name: 'You are with Demo' }).waitFor();
+    await page.context().close();
+  });
+});
