@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { ApprovalOutcome, Approvals } from '../approvals/approvals.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { BackendSession, Backends } from '../backends/backends.ts';
-import { sha256OfJson } from '../policy/canonical.ts';
 import { type Decision, decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
 import { isJsonObject, type JsonObject, type Problem } from '../policy/json.ts';
 import type { PinVerdict } from '../policy/manifest.ts';
@@ -16,9 +15,9 @@ import { changesInWords } from './held-back.ts';
 import { type NamedTool, nameTable } from './names.ts';
 import { PinnedInput } from './pinned-input.ts';
 import { askLine, describeProblem, nameAction, ruleLine, sentence, whyNotApproved } from './refusal.ts';
-import { Refusals } from './refuse.ts';
+import { digestOfArguments, Refusals } from './refuse.ts';
 import { type StopReason, stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import { nestsDeeperThan, rpcCode } from './wire.ts';
+import { clip, rpcCode } from './wire.ts';
 
 /** How often a call is decided anew because the policy changed under it. */
 const roundLimit = 3;
@@ -65,8 +64,9 @@ export class Calls {
     const given = request.params.arguments;
     const mismatch = request.headers && this.#input.headersDisagree(named.pin, request.headers, given);
     if (mismatch !== undefined) return { kind: 'error', error: mismatch, httpStatus: 400 };
-    if (given !== undefined && nestsDeeperThan(given, depthLimit)) {
-      return invalidParams(`"arguments" nest deeper than ${depthLimit} levels`);
+    const argumentsDigest = digestOfArguments(given ?? {});
+    if (argumentsDigest === undefined) {
+      return invalidParams(`"arguments" nest deeper than ${depthLimit} levels, or hold text that is not valid Unicode`);
     }
     // Numbers travel as JavaScript has them: 1.0 is sent on as 1, and integers beyond 2^53 lose digits. What is
     // validated, decided, shown, recorded and forwarded is one value throughout; of a repeated key the last counts.
@@ -76,7 +76,7 @@ export class Calls {
       snapshot,
       named,
       args: isJsonObject(given) ? given : {},
-      argumentsDigest: sha256OfJson(given ?? {}),
+      argumentsDigest,
       argumentsText: JSON.stringify(given ?? {}),
     };
     const seen = this.#deps.catalog.verdict(named.server, named.tool);
@@ -250,7 +250,7 @@ export class Calls {
     const message = sentence(
       `${this.#action(call)} was not done: ${why}`,
       askLine(contact),
-      `\nWhat changed:\n${changesInWords(verdict).slice(0, 4_000)}`,
+      `\nWhat changed:\n${clip(changesInWords(verdict), 4_000)}`,
     );
     return this.#refusals.refuse(call, 'definition-changed', noRule(reason, contact), message);
   }

@@ -8,7 +8,7 @@ import { failureCode } from './failure.ts';
 import { askLine, nameAction, sentence, type WireRefusalCode } from './refusal.ts';
 import { complete, type Refusals } from './refuse.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import { metaKey, rpcCode } from './wire.ts';
+import { clip, metaKey, rpcCode } from './wire.ts';
 
 export type Approval = 'person-once' | 'person-session' | undefined;
 
@@ -78,7 +78,7 @@ export class Carrier {
     if (bytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, bytes);
     // A server's own words may repeat what it was sent.
     const keep = snapshot.document.audit.payloads === 'full';
-    const details: EndDetails = keep ? { message: reply.error.message.slice(0, 1_000) } : {};
+    const details: EndDetails = keep ? { message: clip(reply.error.message, 1_000) } : {};
     // Of a server's own errors only this one has an HTTP status of its own (2026-07-28, "Capability Negotiation").
     const bad = reply.error.code === rpcCode.missingCapability && session.era === 'modern' && request.era === 'modern';
     const answer: CallAnswer = { kind: 'error', error: reply.error, ...(bad && { httpStatus: 400 }) };

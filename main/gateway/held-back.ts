@@ -2,6 +2,7 @@ import type { AuditWriter } from '../audit/record.ts';
 import { describeChanges, type PinVerdict } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { HeldBack } from './gateway.ts';
+import { clip } from './wire.ts';
 
 /** Rows and entries kept per tool set: a server that shows something new at every look must not fill disk or memory. */
 const perAlias = 500;
@@ -108,10 +109,10 @@ export class HeldBackTools {
       this.#audit.append({
         kind: 'definition.changed',
         alias: entry.alias,
-        tool: entry.tool.slice(0, 200),
+        tool: clip(entry.tool, 200),
         ...(entry.pinnedSha256 !== undefined && { pinned: entry.pinnedSha256 }),
         ...(entry.shownSha256 !== undefined && { shown: entry.shownSha256 }),
-        changes: changesInWords(verdict),
+        changes: clip(changesInWords(verdict), 100_000),
       });
     } catch (error) {
       // The tool stays withheld either way; the row is tried again at the next look.

@@ -1,12 +1,12 @@
 import type { AuditWriter, CallFacts, RefusalCode } from '../audit/record.ts';
-import { sha256Hex, sha256OfJson } from '../policy/canonical.ts';
+import { NotCanonical, sha256Hex, sha256OfJson } from '../policy/canonical.ts';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import type { Json } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import { type CallAnswer, type CallRequest, depthLimit, type KnownCall, type Verdict } from './call-request.ts';
 import type { InForce } from './gateway.ts';
 import { askLine, nameAction, refusalResult, sentence, type WireRefusalCode } from './refusal.ts';
-import { nestsDeeperThan, rpcCode, withLeadingMember } from './wire.ts';
+import { clip, nestsDeeperThan, rpcCode, withLeadingMember } from './wire.ts';
 
 /** Puts the `resultType` in front that 2026-07-28 requires ("Results"); nothing else is touched. */
 export function complete(resultText: string): string {
@@ -53,7 +53,7 @@ export class Refusals {
 
   /** The same words for a tool that does not exist and for one this caller may not know of (MCP, Tools, "Error Handling"). */
   unknownTool(callId: string, request: CallRequest, snapshot: PolicySnapshot, wireName: string): CallAnswer {
-    const tool = shorten(wireName);
+    const tool = clip(wireName, 200);
     const message = `Unknown tool: ${tool}`;
     const facts: CallFacts = {
       ...this.#identity(callId, request, snapshot),
@@ -77,7 +77,7 @@ export class Refusals {
     const facts: CallFacts = {
       ...this.#identity(callId, request, undefined),
       alias: '',
-      tool: shorten(wireName),
+      tool: clip(wireName, 200),
       // Without a policy nothing says that arguments may be kept.
       ...digestOf(request.params.arguments, false),
       effect: 'deny',
@@ -128,16 +128,24 @@ export class Refusals {
   }
 }
 
+/** Hex SHA-256 of the RFC 8785 bytes; undefined for what has none: nested too deeply, or half a character in a text. */
+export function digestOfArguments(args: Json): string | undefined {
+  if (nestsDeeperThan(args, depthLimit)) return undefined;
+  try {
+    return sha256OfJson(args);
+  } catch (error) {
+    if (!(error instanceof NotCanonical)) throw error;
+    return undefined;
+  }
+}
+
 function digestOf(
   given: Json | undefined,
   keep: boolean,
 ): { readonly argumentsDigest: string; readonly arguments?: string } {
   const args = given ?? {};
-  if (nestsDeeperThan(args, depthLimit)) return { argumentsDigest: sha256Hex('') };
-  return { argumentsDigest: sha256OfJson(args), ...(keep && { arguments: JSON.stringify(args) }) };
-}
-
-/** Names come from the caller and land in messages and the record. */
-function shorten(name: string): string {
-  return name.length <= 200 ? name : `${name.slice(0, 200)}…`;
+  const argumentsDigest = digestOfArguments(args);
+  // What has no digest is not kept either: the record would hold what nothing in it names.
+  if (argumentsDigest === undefined) return { argumentsDigest: sha256Hex('') };
+  return { argumentsDigest, ...(keep && { arguments: JSON.stringify(args) }) };
 }

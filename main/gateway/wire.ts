@@ -83,3 +83,9 @@ export function nestsDeeperThan(value: Json, limit: number): boolean {
   }
   return false;
 }
+
+/** At most `limit` characters, and never half of one: what goes into the record must have a canonical form (RFC 8785 §3.2.2.2). */
+export function clip(text: string, limit: number): string {
+  const cut = text.length <= limit ? text : `${text.slice(0, limit)}…`;
+  return cut.replaceAll(/\p{Cs}/gu, '\ufffd');
+}

@@ -159,6 +159,34 @@ describe('when a message is not what it should be', () => {
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });
 
+  it('refuses half a character in arguments, and records a name that holds one', async () => {
+    const session = await startSession(house);
+    const half =
+      '{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"mirror__say","arguments":{"a":"\\ud800"}}}';
+    const answer = await post(house, half, session.headers);
+    expect(answer.json).toMatchObject({ id: 6, error: { code: -32602 } });
+    const rows = house.rows('call.refused').length;
+    for (const name of ['\\udfff', `${'x'.repeat(199)}\\ud83d\\ude00`]) {
+      const text = half.replace('mirror__say', name);
+      expect((await post(house, text, session.headers)).json.error).toMatchObject({ code: -32602 });
+    }
+    expect(house.rows('call.refused')).toHaveLength(rows + 2);
+  });
+
+  it('passes half a character in a result on, and keeps its record', async () => {
+    const session = await startSession(house);
+    const call = (answer: string) =>
+      `{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"mirror__half","arguments":{}}}`.replace(
+        'half',
+        answer,
+      );
+    const text = await post(house, call('half'), session.headers);
+    expect(text.text).toContain('\\ud800');
+    const error = await post(house, call('half-error'), session.headers);
+    expect(error.json.error).toMatchObject({ code: -1 });
+    expect(house.rows('call.end').slice(-2)).toMatchObject([{ outcome: 'ok' }, { outcome: 'backend-error' }]);
+  });
+
   it('refuses an id that is taken by a running call', async () => {
     const session = await startSession(house);
     const slow = { name: 'files__slow', arguments: { steps: 4, ms: 50 } };

@@ -31,11 +31,17 @@ createInterface({ input: process.stdin }).on('line', (line) => {
             _meta: { 'com.example/x': { y: [1] } },
           },
           { name: 'last', inputSchema: { type: 'object' } },
+          { name: 'half', inputSchema: { type: 'object' } },
+          { name: 'half-error', inputSchema: { type: 'object' } },
         ],
       },
     });
   } else if (method === 'tools/call' && params?.name === 'last') {
     reply({ result: { content: [], structuredContent: last } });
+  } else if (method === 'tools/call' && params?.name === 'half') {
+    reply({ result: { content: [{ type: 'text', text: '\ud800' }], '\udc00': 1 } });
+  } else if (method === 'tools/call' && params?.name === 'half-error') {
+    reply({ error: { code: -1, message: 'half \ud800' } });
   } else if (method === 'tools/call') {
     last = params;
     const { answer } = (params?.arguments ?? {}) as { answer?: object };
