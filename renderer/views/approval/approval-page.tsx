@@ -16,6 +16,7 @@ export function ApprovalPage() {
   }, []);
   return (
     <main className="approval-window" id="main">
+      {!current && <h1 className="unseen">{words.approval.title}</h1>}
       <Loaded live={queue.live}>
         {() =>
           current ? (

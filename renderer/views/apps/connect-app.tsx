@@ -134,13 +134,17 @@ function Connected({ issued, onDone }: { issued: Issued; onDone: () => void }) {
       <dl className="connect-facts">
         <div>
           <dt>{connect.address}</dt>
-          <dd className="mono">{endpoint}</dd>
-          <CopyButton text={endpoint} label={connect.copyAddress} slim />
+          <dd>
+            <span className="mono">{endpoint}</span>
+            <CopyButton text={endpoint} label={connect.copyAddress} slim />
+          </dd>
         </div>
         <div>
           <dt>{connect.key}</dt>
-          <dd className="mono">{token}</dd>
-          <CopyButton text={token} label={connect.copyKey} slim />
+          <dd>
+            <span className="mono">{token}</span>
+            <CopyButton text={token} label={connect.copyKey} slim />
+          </dd>
         </div>
       </dl>
       <Tabs.Root defaultValue={configurationFor(app.name)} className="connect-tabs">

@@ -18,33 +18,36 @@ import './home.css';
 export function HomePage({ status }: { status: StatusView | undefined }) {
   const home = useLive('home', {}, ['status', 'tools', 'apps', 'activity', 'questions']);
   return (
-    <Loaded live={home} rows={3} tall>
-      {(value) => (
-        <>
-          <PageHead
-            title={headline(value)}
-            lead={
-              <span className={`home-sign ${signState(value.status)}`}>
-                <Sign state={signState(value.status)} size={30} />
-              </span>
-            }
-            side={<PauseMenu paused={(status ?? value.status).state === 'paused'} />}
-          >
-            {today(value)}
-          </PageHead>
-          <Needs needs={unsaid(value)} />
-          <section className="card home-chart" aria-labelledby="calls-today">
-            <div className="card-head">
-              <h2 id="calls-today">{words.home.callsToday}</h2>
-              {value.today.allowed > 0 && <Chip tone="good">{words.home.allowed(value.today.allowed)}</Chip>}
-              {value.today.refused > 0 && <Chip tone="bad">{words.home.refused(value.today.refused)}</Chip>}
-            </div>
-            <HourChart hours={value.hours} />
-          </section>
-          <Recent home={value} />
-        </>
-      )}
-    </Loaded>
+    <>
+      {home.value === undefined && <h1 className="unseen">{words.pages.home}</h1>}
+      <Loaded live={home} rows={3} tall>
+        {(value) => (
+          <>
+            <PageHead
+              title={headline(value)}
+              lead={
+                <span className={`home-sign ${signState(value.status)}`}>
+                  <Sign state={signState(value.status)} size={30} />
+                </span>
+              }
+              side={<PauseMenu paused={(status ?? value.status).state === 'paused'} />}
+            >
+              {today(value)}
+            </PageHead>
+            <Needs needs={unsaid(value)} />
+            <section className="card home-chart" aria-labelledby="calls-today">
+              <div className="card-head">
+                <h2 id="calls-today">{words.home.callsToday}</h2>
+                {value.today.allowed > 0 && <Chip tone="good">{words.home.allowed(value.today.allowed)}</Chip>}
+                {value.today.refused > 0 && <Chip tone="bad">{words.home.refused(value.today.refused)}</Chip>}
+              </div>
+              <HourChart hours={value.hours} />
+            </section>
+            <Recent home={value} />
+          </>
+        )}
+      </Loaded>
+    </>
   );
 }
 
