@@ -2,9 +2,10 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { genesis, verifyRows } from './chain.ts';
 import { isDamage, openDatabase } from './database.ts';
+import { entriesEnd } from './entries.ts';
 import { applicationId, schemaVersion } from './migrations/migrate.ts';
 import { schemaDifference } from './schema.ts';
-import { readChainId, readTail } from './stored-rows.ts';
+import { readChainId, readHead, readTail } from './stored-rows.ts';
 
 /** Rows whose chain is followed each time the record is opened; the whole of it is followed on request. */
 const tailRows = 1000;
@@ -74,7 +75,12 @@ function inspectOpened(file: string, db: Database.Database, nativeBinding: strin
   if (difference !== undefined) return notADatabase(file, difference);
   const chainId = readChainId(db);
   if (chainId === undefined) return brokenChain(file, 'The beginning of the record is missing.');
-  const tail = readTail(db, tailRows, genesis(chainId));
+  const beginning = genesis(chainId);
+  const { seq } = readHead(db, beginning);
+  const listed = entriesEnd(db);
+  // Entries are written after their rows: one without a row means that rows were cut from the end.
+  if (listed > seq) return brokenChain(file, `Rows ${seq + 1} to ${listed} are missing from its end.`);
+  const tail = readTail(db, tailRows, beginning);
   const verdict = tail.ok ? verifyRows(tail.rows, tail.start) : tail;
   return verdict.ok ? { ok: true, state: 'present' } : brokenChain(file, verdict.problem);
 }

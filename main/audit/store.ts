@@ -5,6 +5,7 @@ import type Database from 'better-sqlite3';
 import type { Clock, Log } from '../ports.ts';
 import { type ChainPoint, genesis } from './chain.ts';
 import { errorCode, explainDiskError, openDatabase } from './database.ts';
+import { Entries } from './entries.ts';
 import { inspectRecord } from './inspect.ts';
 import { Listeners } from './listeners.ts';
 import { acquireWriterLock } from './lock.ts';
@@ -93,7 +94,7 @@ function prepareDatabase(db: Database.Database, durability: 'process' | 'power')
   // With a write-ahead log a commit is in the system's hands before it is acknowledged: it outlives the process. Only
   // FULL also waits for the disk.
   db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`);
-  // 16 MB of log between checkpoints instead of 4: a quarter less time per row, for they rewrite the same index pages.
+  // 16 MB of log between checkpoints instead of 4: they rewrite the same index pages.
   db.pragma('wal_autocheckpoint = 4000');
   // Room that rows no longer use is zeroed: no byte looks like part of a row that is not, and no old text lingers.
   db.pragma('secure_delete = FAST');
@@ -110,14 +111,23 @@ function createStore(db: Database.Database, options: AuditOptions, release: () =
   const { file, clock, nativeBinding, log } = options;
   const start = genesis(readChainId(db) ?? '');
   const listeners = new Listeners<AuditRow>((error) => log?.error('audit-listener-failed', { error: String(error) }));
+  const entries = new Entries(db, (error) => log?.error('audit-entries-not-written', { error: String(error) }));
   const interrupted = readOpenCalls(db);
-  const writer = createWriter(db, clock, start, (row) => listeners.announce(row), interrupted);
+  const committed = (row: AuditRow) => {
+    entries.due();
+    listeners.announce(row);
+  };
+  const writer = createWriter(db, clock, start, committed, interrupted);
   closeInterrupted(db, writer, interrupted);
   let closed = false;
   return {
     writer,
     reader: {
-      ...createReader(db, () => writer.openSeqs()),
+      ...createReader(
+        db,
+        () => writer.openSeqs(),
+        () => entries.catchUp(),
+      ),
       verify: () =>
         compareWithHead(db, verifyAuditFile(file, nativeBinding === undefined ? {} : { nativeBinding }), writer.head()),
     },
@@ -128,6 +138,7 @@ function createStore(db: Database.Database, options: AuditOptions, release: () =
       if (closed) return;
       closed = true;
       writer.close();
+      entries.close();
       db.close();
       release();
     },

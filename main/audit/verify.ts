@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { genesis, verifyRows } from './chain.ts';
 import { errorCode, explainDiskError, isDamage } from './database.ts';
-import { findWrongEntry } from './index-damage.ts';
+import { findWrongEntry } from './entries.ts';
+import { findWrongIndex } from './index-damage.ts';
 import { schemaVersion } from './migrations/migrate.ts';
 import { readRecord } from './read-record.ts';
 import type { VerifyResult } from './record.ts';
@@ -46,9 +47,11 @@ function verifyOpened(db: Database.Database, nativeBinding: string | undefined):
   });
   const difference = schemaDifference(db, nativeBinding);
   if (difference !== undefined) return around(difference);
+  const wrong = attribute(() => findWrongEntry(db));
+  if (wrong !== undefined) return around(wrong.problem, wrong.seq);
   const damage = findDamage(db);
   if (damage !== undefined) {
-    const entry = attribute(db);
+    const entry = attribute(() => findWrongIndex(db));
     if (entry === undefined) return around(`the file around them is damaged: ${damage}`);
     return around(`the entry of row ${entry.seq} in the index ${entry.index} was changed`, entry.seq);
   }
@@ -117,7 +120,7 @@ class CheckedRows {
   }
 }
 
-/** SQLite's own check of pages, indexes against rows, and constraints. */
+/** SQLite's own check of pages, indexes against entries, and constraints. */
 function findDamage(db: Database.Database): string | undefined {
   try {
     const result = String(db.pragma('integrity_check(1)', { simple: true }));
@@ -128,11 +131,11 @@ function findDamage(db: Database.Database): string | undefined {
   }
 }
 
-function attribute(db: Database.Database): ReturnType<typeof findWrongEntry> {
+function attribute<T>(find: () => T | undefined): T | undefined {
   try {
-    return findWrongEntry(db);
+    return find();
   } catch (error) {
-    // The damage is reported as SQLite described it; an index too broken to be read names no row.
+    // The damage is reported as SQLite describes it; what is too broken to be read names no row.
     if (!isDamage(error)) throw error;
     return undefined;
   }

@@ -208,6 +208,79 @@ describe('when calls were still running as Gatehouse ended', () => {
   });
 });
 
+describe('when lists of calls are made from what follows the rows', () => {
+  const told = (store: ReturnType<typeof folder.open>) => [
+    store.reader.calls({ app: 'Cursor' }),
+    store.reader.calls({ outcome: 'running' }),
+    store.reader.totals(0),
+  ];
+
+  it('is the same list after all of it was emptied, or cut anywhere, and Gatehouse started again', () => {
+    const first = folder.open();
+    const ids = Array.from({ length: 9 }, () => appendCall(first));
+    const before = told(first);
+    first.close();
+    for (const cut of [0, 1, 6, 17]) {
+      const db = new Database(folder.path());
+      db.exec(`DELETE FROM entries WHERE seq > ${cut}`);
+      db.close();
+      expect(verifyAuditFile(folder.path())).toMatchObject({ ok: true, rows: 18 });
+      const store = folder.open();
+      expect(told(store)).toEqual(before);
+      expect(ids.filter((id) => store.reader.call(id)?.story.outcome !== 'ok')).toEqual([]);
+      expect(store.reader.verify()).toMatchObject({ ok: true, rows: 18 });
+      store.close();
+    }
+  });
+
+  it('closes calls that were running, whether or not their entries were written before the end', () => {
+    for (const cut of [0, 1, 3]) {
+      const store = folder.open();
+      const done = appendCall(store);
+      const open = [beginOf(), beginOf()];
+      for (const event of open) store.writer.append(event);
+      store.close();
+      const db = new Database(folder.path());
+      const end = Number(db.prepare('SELECT max(seq) FROM rows').pluck().get());
+      db.exec(`DELETE FROM entries WHERE seq > ${end - cut}`);
+      db.close();
+      const next = folder.open();
+      const outcomes = [done, ...open.map(({ callId }) => callId)].map((id) => next.reader.call(id)?.story.outcome);
+      expect(outcomes).toEqual(['ok', 'interrupted', 'interrupted']);
+      expect(next.reader.calls({ outcome: 'running' })).toEqual([]);
+      next.close();
+    }
+  });
+
+  it('never misses a row that was acknowledged, even in the moment it was', () => {
+    const store = folder.open();
+    const seen: number[] = [];
+    store.onAppend(() => seen.push(store.reader.calls({ limit: 500 }).length));
+    for (let n = 0; n < 5; n++) store.writer.append(beginOf());
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('says so rather than leaving calls out while another program holds the file', () => {
+    const store = folder.open();
+    appendCall(store);
+    const other = new Database(folder.path());
+    other.exec('BEGIN IMMEDIATE');
+    expect(() => store.reader.calls({})).toThrow('another program is holding the file');
+    other.exec('ROLLBACK');
+    other.close();
+    expect(store.reader.calls({})).toHaveLength(1);
+  });
+
+  it('does not let SQL change what an entry says', () => {
+    const store = folder.open();
+    appendCall(store);
+    store.close();
+    const db = new Database(folder.path());
+    expect(() => db.exec("UPDATE entries SET app = 'Other'")).toThrow('an entry says what its row says');
+    db.close();
+  });
+});
+
 describe('when the file is not one to write to', () => {
   function refused(file = folder.path()): { code: string; message: string } {
     const before = existsSync(file) ? readFileSync(file) : undefined;

@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, truncate
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AuditRow } from '../../../main/audit/record.ts';
+import { openAudit } from '../../../main/audit/store.ts';
 import { verifyAuditFile } from '../../../main/audit/verify.ts';
 import { appendCall, beginOf, createFolder, endOf, refusalOf } from './records.ts';
 
@@ -142,24 +143,25 @@ describe('when one byte of the file is changed', () => {
     expect(accepted.length).toBeLessThan(whole.length / 173);
   });
 
-  it('names the row whose entry in an index was changed, and says that its content is intact', () => {
+  it('names the row whose entry in a list or an index was changed, and says that its content is intact', () => {
     const file = writeRecord();
     const whole = readFileSync(file);
-    const callId = rows[6]?.callId ?? '';
-    // In an index the columns of an entry stand bare, one after the other.
-    const entries = { calls_by_tool: 'githubtool_3', rows_by_call: callId };
+    const intact = (where: string) =>
+      `24 7 The content of all 24 rows is intact, but the entry of row 7 in the ${where} was changed.`;
+    // In an entry the columns stand bare, one after the other.
+    const entries = { calls_by_tool: 'githubtool_3', rows_by_call: rows[6]?.callId ?? '' };
     for (const [index, entry] of Object.entries(entries)) {
-      writeFileSync(file, whole);
-      const places = [whole.indexOf(entry), whole.lastIndexOf(entry)];
-      const problems = places.flatMap((at) => {
+      const problems: string[] = [];
+      for (let at = whole.indexOf(entry); at >= 0; at = whole.indexOf(entry, at + 1)) {
         writeFileSync(file, whole);
         changeByte(file, at + entry.length - 3);
         const result = verifyAuditFile(file);
-        return result.ok ? [] : [`${result.rows} ${result.seq} ${result.problem}`];
-      });
-      expect(problems).toContain(
-        `24 7 The content of all 24 rows is intact, but the entry of row 7 in the index ${index} was changed.`,
-      );
+        // The end of a call, row 8, has the same call id.
+        if (result.ok || (result.seq !== 7 && result.seq !== 8)) expect.fail(`byte ${at}: ${JSON.stringify(result)}`);
+        problems.push(`${result.rows} ${result.seq} ${result.problem}`);
+      }
+      expect(problems).toContain(intact(`index ${index}`));
+      expect(problems).toContain(intact('list of calls'));
     }
   });
 });
@@ -187,6 +189,23 @@ describe('when the record was changed through SQL', () => {
       tamper(`PRAGMA ignore_check_constraints = 1; DROP INDEX calls_by_app; DROP INDEX calls_by_tool; DROP INDEX calls_by_time;
         DROP INDEX calls_failed; ${sql}`);
       expect(verifyAuditFile(file)).toMatchObject({ ok: false, seq });
+    });
+  }
+
+  const entryChanges: Readonly<Record<string, readonly [string, number]>> = {
+    'a time': ['UPDATE entries SET at = at + 1 WHERE seq = 5', 5],
+    'an app': ["UPDATE entries SET app = 'Nobody' WHERE seq = 5", 5],
+    'an outcome': ['UPDATE entries SET succeeded = 0 WHERE seq = 6', 6],
+    'whose end it is': ['UPDATE entries SET begin_seq = 1 WHERE seq = 6', 6],
+    'being there': ['DELETE FROM entries WHERE seq = 5', 5],
+    'being there, and a row nobody wrote': ["INSERT INTO entries (seq, at, kind) VALUES (25, 0, 'call.begin')", 25],
+    'a place before the first': ["INSERT INTO entries (seq, at, kind) VALUES (-1, 0, 'call.begin')", -1],
+  };
+  for (const [what, [sql, seq]] of Object.entries(entryChanges)) {
+    it(`names row ${seq} for an entry that differs in ${what}`, () => {
+      const file = writeRecord();
+      tamper(sql);
+      expect(verifyAuditFile(file)).toMatchObject({ ok: false, rows: 24, seq });
     });
   }
 
@@ -227,14 +246,30 @@ describe('when the record was changed through SQL', () => {
 describe('when the end of the record is gone', () => {
   it('is a shorter chain to whoever only has the file, with another head and length', () => {
     const file = writeRecord();
-    tamper('DELETE FROM rows WHERE seq > 20');
+    tamper('DELETE FROM rows WHERE seq > 20; DELETE FROM entries WHERE seq > 20');
     expect(verifyAuditFile(file)).toEqual({ ok: true, rows: 20, head: rows[19]?.hash, clockSteps: 0 });
+  });
+
+  it('is noticed where the list of calls still has what was cut, and nothing more is written there', () => {
+    const file = writeRecord();
+    tamper('DELETE FROM rows WHERE seq > 20');
+    expect(verifyAuditFile(file)).toMatchObject({
+      ok: false,
+      rows: 20,
+      seq: 21,
+      problem: expect.stringContaining('the list of calls has a row 21 that is missing'),
+    });
+    expect(openAudit({ file, clock: { now: () => 0 } })).toMatchObject({
+      ok: false,
+      code: 'broken-chain',
+      message: expect.stringContaining('Rows 21 to 24 are missing from its end'),
+    });
   });
 
   it('is noticed by the Gatehouse that wrote it', () => {
     const store = folder.open();
     for (let n = 0; n < 3; n++) appendCall(store);
-    tamper('DELETE FROM rows WHERE seq > 4');
+    tamper('DELETE FROM rows WHERE seq > 4; DELETE FROM entries WHERE seq > 4');
     expect(store.reader.verify()).toEqual({
       ok: false,
       rows: 4,
