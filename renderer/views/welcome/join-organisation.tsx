@@ -119,7 +119,9 @@ export function JoinOrganisation({ onJoined }: { onJoined: () => void }) {
             {busy === 'joining' ? (
               welcome.joining
             ) : (
-              <Sentence text={welcome.join} parts={{ organisation: <VisibleText text={preview.name} /> }} />
+              <span>
+                <Sentence text={welcome.join} parts={{ organisation: <VisibleText text={preview.name} /> }} />
+              </span>
             )}
           </button>
         </div>
