@@ -19,9 +19,10 @@ import { createPause, type Pause } from './person/pause.ts';
 import { createSwitches, type Switches } from './person/switches.ts';
 import type { Ports } from './ports.ts';
 import { type CurrentPolicy, createPolicyCompiler } from './trust/current-policy.ts';
+import { parseEnrolment, rootKeyIds } from './trust/enrolment.ts';
 import { createPolicyRecorder } from './trust/policy-recorder.ts';
 import { type EnrolmentPreview, previewEnrolment } from './trust/preview.ts';
-import { createTrust, type Trust } from './trust/trust.ts';
+import { createTrust, type Trust, type TrustState } from './trust/trust.ts';
 
 /** Every room's instance, as the window's answers see them. */
 export interface Rooms {
@@ -95,7 +96,14 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
 
   const listeners = new Set<EventListener>();
   const emit: Rooms['emit'] = (name, payload) => {
-    for (const listener of listeners) listener(name, payload);
+    for (const listener of listeners) {
+      try {
+        listener(name, payload);
+      } catch (error) {
+        // One window that is gone must not keep the news from the others, nor end the app from inside a timer.
+        ports.log.warn('event-not-delivered', { name, message: messageOf(error) });
+      }
+    }
   };
   const feed = createChangeFeed((what) => emit('changed', { what }));
   const changed = feed.add;
@@ -259,10 +267,16 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   };
 
   record({ kind: 'gateway.started', version: ports.version });
+  const stillPaused = pause.message();
+  if (stillPaused) record({ kind: 'gateway.paused', message: `Paused before this start. ${stillPaused}` });
   if (options.orgJson !== undefined) {
     const enrolled = await trust.enrol(options.orgJson);
-    // A repository out of reach is no reason to stop where its last good policy is in force.
-    if (!enrolled.ok && !trust.state().current) return failed('enrolment', enrolled.problem.message);
+    if (!enrolled.ok) {
+      // What is wrong with a repository is no reason to stop where its own last good policy is in force. Another
+      // organisation's policy, or an enrolment that says nothing, must not be answered by the one from before.
+      if (!isInForce(trust.state(), options.orgJson)) return failed('enrolment', enrolled.problem.message);
+      ports.log.warn('enrolment-not-renewed', { code: enrolled.problem.code, message: enrolled.problem.message });
+    }
   }
   const listening = await gateway.listen(options.port);
   if (!listening.ok) return failed(listening.code, listening.message);
@@ -287,6 +301,15 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   };
 }
 
+/** Whether the policy in force is of the organisation an org.json names: same repository, same root keys. */
+function isInForce({ enrolment, current }: TrustState, orgJson: string): boolean {
+  const asked = parseEnrolment(orgJson);
+  if (!asked.ok || !enrolment || !current) return false;
+  return (
+    asked.value.repository === enrolment.repository && rootKeyIds(asked.value).join() === enrolment.rootKeyIds.join()
+  );
+}
+
 function subscribe<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -297,7 +320,7 @@ function makeDataFolder(path: string): string | undefined {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return undefined;
   } catch (error) {
-    return `Gatehouse cannot use its data folder ${path}: ${messageOf(error)}. Give your account write access to it, or name another folder with --data.`;
+    return `Gatehouse cannot use its data folder ${path}: expected a folder this account may write to, found: ${messageOf(error)}. Mend that, or name another folder with --data.`;
   }
 }
 

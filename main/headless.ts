@@ -3,9 +3,10 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import Conf from 'conf';
-import { createApp } from './app.ts';
-import { writeLog } from './headless-log.ts';
-import type { Ports } from './ports.ts';
+import { type App, createApp } from './app.ts';
+import { outliveReaders, writeLog } from './headless-log.ts';
+import { nameKey, parseAppName } from './identity/app-name.ts';
+import type { Ports, Preferences } from './ports.ts';
 
 const USAGE = `usage: headless --data DIR [--port N] [--org org.json] [--client NAME …]
   --data DIR     folder for the record, the policy and the settings
@@ -35,17 +36,37 @@ function readOptions(argv: readonly string[]): Options | string {
       },
     });
     if (!values.data) return 'expected --data DIR, found none';
-    const port = Number(values.port);
-    if (!Number.isInteger(port) || port < 0 || port > 65_535)
-      return `expected --port from 0 to 65535, found "${values.port}"`;
+    // Digits only: Number() would also take "", "0x1F" and "1e3".
+    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN;
+    if (!(port <= 65_535)) return `expected --port from 0 to 65535, found "${values.port}"`;
+    const wrong = refuseNames(values.client);
+    if (wrong !== undefined) return wrong;
     return { data: resolve(values.data), port, clients: values.client, ...(values.org ? { org: values.org } : {}) };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
+/** Looked at before anything happens: a token given out for one name must not be lost because the next name is wrong. */
+function refuseNames(names: readonly string[]): string | undefined {
+  const wrong: string[] = [];
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const parsed = parseAppName(name);
+    const same = seen.get(nameKey(name));
+    if (!parsed.ok) wrong.push(`--client ${JSON.stringify(name)}: ${parsed.message}`);
+    else if (same !== undefined)
+      wrong.push(
+        `--client ${JSON.stringify(name)}: expected each app once, found ${JSON.stringify(same)} before it. The second token would end the first.`,
+      );
+    else seen.set(nameKey(name), name);
+  }
+  return wrong.length === 0 ? undefined : wrong.join('\n');
+}
+
 /** The same app with no window: its pages open in a browser on this machine. */
 async function main(): Promise<void> {
+  outliveReaders();
   const options = readOptions(process.argv.slice(2));
   if (typeof options === 'string') return stop(EXIT_USAGE, `${options}\n${USAGE}`);
 
@@ -56,38 +77,42 @@ async function main(): Promise<void> {
     } catch (error) {
       return stop(
         EXIT_FAILED,
-        `The enrolment file ${options.org} cannot be read: ${error instanceof Error ? error.message : String(error)}. Expected the org.json of your organisation.`,
+        `The enrolment file ${options.org} cannot be read: ${messageOf(error)}. Expected the org.json of your organisation.`,
       );
     }
   }
 
   const ports = createPorts(options.data);
   if (typeof ports === 'string') return stop(EXIT_FAILED, ports);
-  const created = await createApp(ports, { port: options.port, ...(orgJson === undefined ? {} : { orgJson }) });
-  if (!created.ok) return stop(EXIT_FAILED, created.message);
-  const app = created.value;
 
+  let app: App | undefined;
   let stopping = false;
   const shutDown = (signal: string) => {
     if (stopping) return;
     stopping = true;
     ports.log.info('stopping', { signal });
+    // Still starting: no call was taken, and every row and file is written whole or not at all.
+    if (!app) process.exit(0);
     app.close().then(
       () => process.exit(0),
-      (error: unknown) => stop(EXIT_FAILED, error instanceof Error ? error.message : String(error)),
+      (error: unknown) => stop(EXIT_FAILED, messageOf(error)),
     );
   };
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
 
-  const clients: Record<string, string> = {};
+  const created = await createApp(ports, { port: options.port, ...(orgJson === undefined ? {} : { orgJson }) });
+  if (!created.ok) return stop(EXIT_FAILED, created.message);
+  app = created.value;
+
+  const clients: [string, string][] = [];
   for (const name of options.clients) {
     const issued = await app.handlers.issueApp({ name });
     if (!issued.ok) {
       await app.close();
       return stop(EXIT_FAILED, `--client "${name}": ${issued.message}`);
     }
-    clients[name] = issued.token;
+    clients.push([name, issued.token]);
   }
 
   const status = app.status();
@@ -96,7 +121,8 @@ async function main(): Promise<void> {
     ready: true,
     endpoint,
     console: app.console.createLink(endpoint),
-    clients,
+    // Whatever a name is: "__proto__" too is a property of its own here.
+    clients: Object.fromEntries(clients),
     policy: status.organisation && status.policy ? { org: status.organisation, version: status.policy.version } : null,
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
@@ -105,12 +131,12 @@ async function main(): Promise<void> {
 function createPorts(data: string): Ports | string {
   try {
     mkdirSync(data, { recursive: true, mode: 0o700 });
-    const preferences = new Conf<Record<string, unknown>>({
-      cwd: data,
-      configName: 'preferences',
-      clearInvalidConfig: false,
-      configFileMode: 0o600,
-    });
+  } catch (error) {
+    return `Gatehouse cannot use its data folder ${data}: expected a folder this account may write to, found: ${messageOf(error)}. Mend that, or name another folder with --data.`;
+  }
+  const preferences = openPreferences(data);
+  if (typeof preferences === 'string') return preferences;
+  try {
     const root = import.meta.dirname.endsWith(join('out', 'main'))
       ? resolve(import.meta.dirname, '../..')
       : resolve(import.meta.dirname, '..');
@@ -119,7 +145,7 @@ function createPorts(data: string): Ports | string {
       clock: { now: () => Date.now() },
       log,
       paths: { data, resources: join(root, 'resources'), renderer: join(root, 'out', 'renderer') },
-      preferences: { get: (key) => preferences.get(key), set: (key, value) => preferences.set(key, value) },
+      preferences,
       notifier: { notify: ({ title, body }) => log.info('notice', { title, body }) },
       windows: {
         openMain: (page) => log.debug('open-main', { page }),
@@ -130,7 +156,24 @@ function createPorts(data: string): Ports | string {
       ...(process.env.GATEHOUSE_SQLITE_BINDING ? { sqliteBinding: process.env.GATEHOUSE_SQLITE_BINDING } : {}),
     };
   } catch (error) {
-    return `Gatehouse cannot use its data folder ${data}: ${error instanceof Error ? error.message : String(error)}. Give your account write access to it, mend or remove a broken preferences.json in it, or name another folder with --data.`;
+    return `Gatehouse cannot start on this computer: ${messageOf(error)}. Install it again; if that does not help, ask your IT team.`;
+  }
+}
+
+/** A broken file is left as it is: it holds which apps have a token, and only the person can say that it may go. */
+function openPreferences(data: string): Preferences | string {
+  const file = join(data, 'preferences.json');
+  try {
+    const stored = new Conf<Record<string, unknown>>({
+      cwd: data,
+      configName: 'preferences',
+      clearInvalidConfig: false,
+      configFileMode: 0o600,
+    });
+    return { get: (key) => stored.get(key), set: (key, value) => stored.set(key, value) };
+  } catch (error) {
+    const found = error instanceof SyntaxError ? `something else (${messageOf(error)})` : messageOf(error);
+    return `The settings in ${file} cannot be read: expected a JSON object, found ${found}. Put back a copy of the file, or remove it and give each AI app a new token.`;
   }
 }
 
@@ -139,6 +182,8 @@ function readVersion(root: string): string {
   return version;
 }
 
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
 function stop(code: number, message: string): void {
   process.stderr.write(`${JSON.stringify({ level: 'error', event: 'stopped', message })}\n`);
   process.exitCode = code;
@@ -146,4 +191,5 @@ function stop(code: number, message: string): void {
   process.exit();
 }
 
-await main();
+process.on('uncaughtException', (error) => stop(EXIT_FAILED, `Gatehouse failed: ${error.stack ?? error.message}`));
+await main().catch((error: unknown) => stop(EXIT_FAILED, `Gatehouse could not start: ${messageOf(error)}`));

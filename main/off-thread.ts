@@ -25,6 +25,7 @@ export function runOffThread<K extends Job['kind']>(job: Job & { readonly kind: 
     }, BOUND_MS);
     worker.once('message', (answer: Answers[K]) => resolve(answer));
     worker.once('error', reject);
+    worker.once('messageerror', reject);
     worker.once('exit', (code) => {
       clearTimeout(timer);
       // After an answer this changes nothing.

@@ -53,6 +53,12 @@ export function viewCallDetail(
 }
 
 function indentJson(text: string): string {
-  const value: unknown = JSON.parse(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Shown as it was recorded: one odd text must not hide the rest of the story.
+    return text;
+  }
   return isJsonObject(value) || Array.isArray(value) ? JSON.stringify(value, null, 2) : text;
 }

@@ -33,6 +33,15 @@ export function createHandlers(rooms: Rooms): Handlers {
     callsToday: callsToday(app.name),
   });
   const callsToday = (app: string) => audit.reader.countByApp(startOfDay(ports.clock.now())).get(app) ?? 0;
+  /** A token nobody recorded must not exist. */
+  const recordIssued = (app: AppRecord) => {
+    try {
+      audit.writer.append({ kind: 'app.issued', app: app.name });
+    } catch (error) {
+      apps.revoke(app.id);
+      throw error;
+    }
+  };
   const knownAlias = (alias: string) => {
     const policy = rooms.policy();
     return policy.ok && policy.snapshot.manifest.servers.some((server) => server.alias === alias);
@@ -62,28 +71,24 @@ export function createHandlers(rooms: Rooms): Handlers {
     issueApp: ({ name }) => {
       const issued = apps.issue(name);
       if (!issued.ok) return issued;
-      try {
-        audit.writer.append({ kind: 'app.issued', app: issued.app.name });
-      } catch (error) {
-        // A token nobody recorded must not exist.
-        apps.revoke(issued.app.id);
-        throw error;
-      }
+      // The name's old token has ended whatever comes next, so what runs by it ends too.
       gateway.appEnded(issued.app.id);
+      recordIssued(issued.app);
       return { ok: true, app: viewApp(issued.app), token: issued.token, endpoint: rooms.endpoint() ?? '' };
     },
     revokeApp: ({ id }) => {
       const app = apps.list().find((entry) => entry.id === id);
       if (!app || !apps.revoke(id)) return refuse('unknown', 'This app was already removed.');
-      audit.writer.append({ kind: 'app.revoked', app: app.name });
+      // First of all the app is out; a record that cannot be written is said, but lets nobody back in.
       gateway.appEnded(id);
+      audit.writer.append({ kind: 'app.revoked', app: app.name });
       return done;
     },
     restoreApp: ({ id }) => {
       if (!apps.restore(id))
         return refuse('unknown', 'This app can no longer be restored. Add it again to give it a new token.');
       const app = apps.list().find((entry) => entry.id === id);
-      audit.writer.append({ kind: 'app.issued', app: app?.name ?? id });
+      if (app) recordIssued(app);
       return done;
     },
 
@@ -131,9 +136,20 @@ export function createHandlers(rooms: Rooms): Handlers {
         return refuse('demo-failed', error instanceof Error ? error.message : String(error));
       }
     },
-    leaveOrganisation: () =>
-      trust.leave()
-        ? done
-        : refuse('managed', 'Your organisation manages this computer, so it cannot be left here. Ask your IT team.'),
+    leaveOrganisation: () => {
+      if (trust.leave()) return done;
+      const { enrolment, problem } = trust.state();
+      if (!enrolment)
+        return refuse('not-enrolled', 'This computer is with no organisation, so there is none to leave.');
+      if (enrolment.managed)
+        return refuse(
+          'managed',
+          'Your organisation manages this computer, so it cannot be left here. Ask your IT team.',
+        );
+      return refuse(
+        problem?.code ?? 'unwritable',
+        problem?.message ?? 'The organisation could not be left. Try again.',
+      );
+    },
   };
 }

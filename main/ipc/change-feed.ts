@@ -9,6 +9,7 @@ const EVERY_MS = 100;
 export function createChangeFeed(emit: (what: What) => void): { add(...whats: What[]): void; close(): void } {
   const waiting = new Set<What>();
   let timer: NodeJS.Timeout | undefined;
+  let closed = false;
   const flush = () => {
     timer = undefined;
     const whats = [...waiting];
@@ -17,9 +18,13 @@ export function createChangeFeed(emit: (what: What) => void): { add(...whats: Wh
   };
   return {
     add(...whats) {
+      if (closed) return;
       for (const what of whats) waiting.add(what);
       timer ??= setTimeout(flush, EVERY_MS);
     },
-    close: () => clearTimeout(timer),
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
   };
 }

@@ -1,18 +1,24 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Handlers } from '../../preload/contract.ts';
 import type { EventListener } from '../app.ts';
 import type { Clock, Log } from '../ports.ts';
+import { checkOrigin, comesFromElsewhere, MAX_BODY, readBody, readCookies, wantsPage } from './console-door.ts';
 import { dispatch } from './handlers.ts';
+import { type Notice, sendNotice } from './notice-page.ts';
 import { sendPage } from './pages.ts';
 
 const BASE = '/console/';
-const COOKIE = 'gatehouse_console';
+/** Cookies know no ports: each Gatehouse on this computer needs a name of its own. */
+const cookieName = (request: IncomingMessage) => `gatehouse_console_${request.socket.localPort}`;
 const IDLE_MS = 12 * 3_600_000;
-const MAX_BODY = 1_000_000;
 const MAX_STREAMS = 32;
-/** How often a visitor without a cookie may cause a new link in the log. */
+/** How often a visitor without a cookie may cause a new link in the log, and how long that one opens. */
 const LINK_EVERY_MS = 10_000;
+const ASKED_LINK_MS = 10 * 60_000;
+/** Beyond this many unsent bytes a page has stopped reading its events; it asks again when it is back. */
+const MAX_BACKLOG = 1 << 18;
 
 export interface Console {
   /** Answers true when the request was for the console. */
@@ -41,44 +47,57 @@ const secret = () => randomBytes(32).toString('base64url');
  */
 export function createConsole(options: ConsoleOptions): Console {
   const { clock, log } = options;
-  let link: { digest: Buffer; base: string } | undefined;
-  let lastLinkAt = 0;
+  let link: { digest: Buffer; endsAt: number } | undefined;
+  let lastLinkAt = Number.NEGATIVE_INFINITY;
   const cookies = new Map<string, number>();
   const streams = new Set<ServerResponse>();
 
-  const createLink = (endpoint: string): string => {
+  const createLink = (endpoint: string, lastsMs = Number.POSITIVE_INFINITY): string => {
     const key = secret();
-    const base = new URL(BASE, endpoint).href;
-    link = { digest: digest(key), base };
-    return `${base}open?key=${key}`;
+    link = { digest: digest(key), endsAt: clock.now() + lastsMs };
+    return `${new URL(BASE, endpoint).href}open?key=${key}`;
+  };
+
+  /** Never replaces a link that still opens: a visitor must not be able to take the person's away. */
+  const offerLink = (request: IncomingMessage) => {
+    const now = clock.now();
+    const waited = Math.abs(now - lastLinkAt);
+    if ((link && now < link.endsAt) || waited < LINK_EVERY_MS) return;
+    lastLinkAt = now;
+    log.info('console-link', { link: createLink(`http://${request.headers.host}`, ASKED_LINK_MS) });
   };
 
   const isSignedIn = (request: IncomingMessage): boolean => {
-    const value = readCookie(request.headers.cookie);
-    if (!value) return false;
-    const key = digest(value).toString('hex');
-    const seen = cookies.get(key);
-    if (seen === undefined || clock.now() - seen > IDLE_MS) {
-      cookies.delete(key);
-      return false;
+    const now = clock.now();
+    for (const value of readCookies(request.headers.cookie, cookieName(request))) {
+      const key = digest(value).toString('hex');
+      const seen = cookies.get(key);
+      if (seen === undefined) continue;
+      if (now - seen > IDLE_MS) cookies.delete(key);
+      else {
+        cookies.set(key, now);
+        return true;
+      }
     }
-    cookies.set(key, clock.now());
-    return true;
+    return false;
   };
 
-  const openLink = (url: URL, response: ServerResponse) => {
+  const openLink = (request: IncomingMessage, url: URL, response: ServerResponse) => {
     const key = url.searchParams.get('key') ?? '';
-    if (!link || !timingSafeEqual(digest(key), link.digest)) return refuse(response, 401, LINK_USED);
+    const opens = link && clock.now() < link.endsAt && timingSafeEqual(digest(key), link.digest);
+    if (!opens) return refuseVisitor(request, response);
     link = undefined;
     const value = secret();
     cookies.set(digest(value).toString('hex'), clock.now());
-    response.writeHead(303, {
-      location: BASE,
-      'set-cookie': `${COOKIE}=${value}; Path=${BASE}; HttpOnly; SameSite=Strict`,
+    const headers = {
+      'set-cookie': `${cookieName(request)}=${value}; Path=${BASE}; HttpOnly; SameSite=Strict`,
       'cache-control': 'no-store',
       'referrer-policy': 'no-referrer',
-    });
-    response.end();
+    };
+    // Where another page had the link, the browser counts a redirect as that page's doing and holds the strict cookie back:
+    // the next step must be our own page's.
+    if (comesFromElsewhere(request)) return sendNotice(response, 200, OPENING, headers);
+    response.writeHead(303, { location: BASE, ...headers }).end();
   };
 
   const streamEvents = (response: ServerResponse) => {
@@ -91,10 +110,15 @@ export function createConsole(options: ConsoleOptions): Console {
     });
     response.write(': open\n\n');
     streams.add(response);
-    const unsubscribe = options.onEvent((name, payload) => {
-      response.write(`event: ${name}\ndata: ${JSON.stringify(payload)}\n\n`);
-    });
-    const beat = setInterval(() => response.write(': beat\n\n'), 20_000);
+    const send = (text: string) => {
+      if (response.writableEnded) return;
+      if (response.writableLength > MAX_BACKLOG) response.destroy();
+      else response.write(text);
+    };
+    const unsubscribe = options.onEvent((name, payload) =>
+      send(`event: ${name}\ndata: ${JSON.stringify(payload)}\n\n`),
+    );
+    const beat = setInterval(() => send(': beat\n\n'), 20_000);
     response.on('close', () => {
       clearInterval(beat);
       unsubscribe();
@@ -104,14 +128,16 @@ export function createConsole(options: ConsoleOptions): Console {
 
   const answerCall = async (request: IncomingMessage, response: ServerResponse, name: string) => {
     // A form or a fetch without CORS cannot send this type: with the Origin check, two locks against cross-site posts.
-    if (!(request.headers['content-type'] ?? '').startsWith('application/json')) {
+    if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
       return refuse(response, 415, 'Expected content-type application/json.');
     }
     const body = await readBody(request);
-    if (body === undefined) return refuse(response, 413, `Expected at most ${MAX_BODY} bytes.`);
+    // The rest of the body is not read, so nothing else can come on this connection.
+    if (body === undefined) return refuse(response.setHeader('connection', 'close'), 413, TOO_LARGE);
+    if (!isUtf8(body)) return refuse(response, 400, 'The request is not UTF-8 text.');
     let args: unknown;
     try {
-      args = body === '' ? {} : JSON.parse(body);
+      args = body.length === 0 ? {} : JSON.parse(body.toString('utf8'));
     } catch (error) {
       return refuse(
         response,
@@ -129,13 +155,14 @@ export function createConsole(options: ConsoleOptions): Console {
     const refusal = checkOrigin(request);
     if (refusal) return refuse(response, 403, refusal);
     const path = url.pathname.slice(BASE.length);
-    if (path === 'open' && request.method === 'GET') return openLink(url, response);
+    if (url.pathname === '/' || `${url.pathname}/` === BASE) {
+      response.writeHead(302, { location: BASE }).end();
+      return;
+    }
+    if (path === 'open' && request.method === 'GET') return openLink(request, url, response);
     if (!isSignedIn(request)) {
-      if (link === undefined && clock.now() - lastLinkAt > LINK_EVERY_MS && request.method === 'GET' && path === '') {
-        lastLinkAt = clock.now();
-        log.info('console-link', { link: createLink(`http://${request.headers.host}`) });
-      }
-      return refuse(response, 401, LINK_USED);
+      if (request.method === 'GET' && path === '') offerLink(request);
+      return refuseVisitor(request, response);
     }
     if (path === 'api/events' && request.method === 'GET') return streamEvents(response);
     if (path.startsWith('api/call/') && request.method === 'POST')
@@ -148,11 +175,7 @@ export function createConsole(options: ConsoleOptions): Console {
     createLink,
     handle(request, response) {
       const url = parseTarget(request.url);
-      if (url?.pathname === '/' || url?.pathname === '/console') {
-        response.writeHead(302, { location: BASE }).end();
-        return true;
-      }
-      if (!url?.pathname.startsWith(BASE)) return false;
+      if (!url || !(url.pathname === '/' || `${url.pathname}/`.startsWith(BASE))) return false;
       route(request, response, url).catch((error: unknown) => {
         log.error('console-failed', { message: error instanceof Error ? error.message : String(error) });
         if (!response.headersSent) refuse(response, 500, 'The console could not answer. The log has the reason.');
@@ -170,44 +193,30 @@ export function createConsole(options: ConsoleOptions): Console {
 
 const LINK_USED =
   'This page opens with a one-time link, and this one was used or has ended. A new link is printed where Gatehouse runs; open that one.';
+const TOO_LARGE = `Expected at most ${MAX_BODY} bytes.`;
+
+const ENDED: Notice = {
+  title: 'This page needs a new link',
+  paragraphs: [
+    'For your safety the console opens with a link that works once, in one browser. The one for this browser was used or has ended.',
+    'Look where Gatehouse runs: open the console link last printed there. If it was used as well, load this page again and a new one is printed.',
+  ],
+};
+
+const OPENING: Notice = {
+  title: 'Opening Gatehouse',
+  paragraphs: ['This takes a moment.'],
+  next: { href: BASE, label: 'Open Gatehouse' },
+};
+
+/** A person is told in a page, a script in JSON. */
+function refuseVisitor(request: IncomingMessage, response: ServerResponse): void {
+  if (wantsPage(request)) sendNotice(response, 401, ENDED);
+  else refuse(response, 401, LINK_USED);
+}
 
 function parseTarget(target: string | undefined): URL | undefined {
   return URL.canParse(target ?? '', 'http://127.0.0.1') ? new URL(target ?? '', 'http://127.0.0.1') : undefined;
-}
-
-/** Undefined when the request comes from this console, or from no page at all. */
-function checkOrigin(request: IncomingMessage): string | undefined {
-  const port = request.socket.localPort;
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`];
-  const host = request.headers.host ?? '';
-  if (!hosts.includes(host)) return 'The console answers only to its own address on this computer.';
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== `http://${host}`) return 'The console does not answer other web pages.';
-  const site = request.headers['sec-fetch-site'];
-  // Following the one-time link from elsewhere is a top-level navigation; everything else must come from our own pages.
-  const navigates = request.method === 'GET' && request.headers['sec-fetch-mode'] === 'navigate';
-  if (typeof site === 'string' && site !== 'same-origin' && site !== 'none' && !navigates)
-    return 'The console does not answer other web pages.';
-  return undefined;
-}
-
-function readCookie(header: string | undefined): string | undefined {
-  for (const part of (header ?? '').split(';')) {
-    const [name, value] = part.trim().split('=');
-    if (name === COOKIE && value) return value;
-  }
-  return undefined;
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > MAX_BODY) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {

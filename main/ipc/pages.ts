@@ -35,6 +35,15 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-cache',
 };
 
+/** What the system says of a path that names no file, however it is spelt. */
+const NOT_THERE: ReadonlySet<unknown> = new Set([
+  'ENOENT',
+  'EISDIR',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE',
+]);
+
 /** One file of the built pages, or undefined: outside the folder, of a type we do not ship, or not there. */
 export async function readPage(folder: string, path: string): Promise<{ type: string; bytes: Buffer } | undefined> {
   const file = normalize(join(folder, path));
@@ -43,8 +52,7 @@ export async function readPage(folder: string, path: string): Promise<{ type: st
   try {
     return { type, bytes: await readFile(file) };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EISDIR'))
-      return undefined;
+    if (error instanceof Error && 'code' in error && NOT_THERE.has(error.code)) return undefined;
     throw error;
   }
 }

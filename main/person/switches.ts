@@ -12,15 +12,20 @@ export interface Switches {
 
 export function createSwitches(preferences: Preferences): Switches {
   const stored = preferences.get(KEY);
-  const off = new Set(Array.isArray(stored) ? stored.filter((alias) => typeof alias === 'string') : []);
+  let off: ReadonlySet<string> = new Set(
+    Array.isArray(stored) ? stored.filter((alias: unknown) => typeof alias === 'string') : [],
+  );
   const listeners = new Set<() => void>();
   return {
     isOff: (alias) => off.has(alias),
     off: () => [...off].sort(),
     set(alias, enabled) {
-      if (enabled) off.delete(alias);
-      else off.add(alias);
-      preferences.set(KEY, [...off].sort());
+      const next = new Set(off);
+      if (enabled) next.delete(alias);
+      else next.add(alias);
+      // Disk first: a switch that could not be kept is not thrown either, and the person hears of it.
+      preferences.set(KEY, [...next].sort());
+      off = next;
       for (const listener of listeners) listener();
     },
     onChange(listener) {
