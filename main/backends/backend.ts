@@ -1,3 +1,4 @@
+import type { JsonObject } from '../policy/json.ts';
 import type { Launch } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { BackendSession, BackendState, BackendStatus } from './backends.ts';
@@ -5,6 +6,7 @@ import { Backoff } from './backoff.ts';
 import { connect } from './connect.ts';
 import { BackendFailure } from './failure.ts';
 import type { ClientInfo, EraVerdict } from './negotiate.ts';
+import { sameJson } from './same-json.ts';
 import { type Session, unlessAborted } from './session.ts';
 import { StderrTail } from './stderr-tail.ts';
 
@@ -45,6 +47,8 @@ export class Backend {
   #restarts = 0;
   #stopped: BackendFailure | undefined;
   #told = '';
+  /** The last list a session read. */
+  #tools: readonly JsonObject[] | undefined;
 
   constructor(alias: string, launch: Launch, environment: BackendEnvironment) {
     this.alias = alias;
@@ -146,6 +150,7 @@ export class Backend {
         onUse: () => this.#touch(own()),
         onToolsChanged: () => onToolsChanged(this.alias),
         onClose: () => this.#forget(own()),
+        share: (tools) => this.#share(tools),
         onLoss: (failure, atOnce) => this.#lost(own(), failure, atOnce),
       },
     });
@@ -187,6 +192,12 @@ export class Backend {
     this.#backoff.failed(this.#environment.clock.now(), Math.random());
     this.#environment.log.warn('backend-failed', { alias: this.alias, error: message });
     this.#tell();
+  }
+
+  /** Equal lists are one object: kept once, and compared with the pins once. Another list takes the place of this one. */
+  #share(tools: readonly JsonObject[]): readonly JsonObject[] {
+    if (this.#tools === undefined || !sameJson(this.#tools, tools)) this.#tools = tools;
+    return this.#tools;
   }
 
   /** Takes the slot out; whoever has its session holds a closed one. */

@@ -1,11 +1,21 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { WireFailure } from './wire.ts';
 
 const REDIRECTS = 3;
 /** Below the 5 s after which Node servers drop an idle connection, so that a request rarely meets a closing one. */
 const FREE_SOCKET_MS = 4_000;
 const BODY_EXCERPT = 64 * 1024;
+
+const addresses = new WeakMap<URL, ReturnType<typeof urlToHttpOptions>>();
+
+/** Taken apart once per URL object, not once per request. */
+function addressOf(url: URL): ReturnType<typeof urlToHttpOptions> {
+  const known = addresses.get(url) ?? urlToHttpOptions(url);
+  addresses.set(url, known);
+  return known;
+}
 
 /** Keep-alive connections of one backend session. node:http because an exchange takes about a third of the time global fetch needs. */
 export class HttpAgents {
@@ -76,9 +86,10 @@ function once(agents: HttpAgents, url: URL, options: Exchange): Promise<Incoming
     const headers: OutgoingHttpHeaders = { ...options.headers };
     if (options.body !== undefined) headers['content-length'] = Buffer.byteLength(options.body);
     const library = url.protocol === 'https:' ? https : http;
-    const request = library.request(url, { method: options.method, headers, agent: agents.for(url) }, (response) => {
+    const target = { ...addressOf(url), method: options.method, headers, agent: agents.for(url) };
+    const request = library.request(target, (response) => {
       // Whoever reads the body sees its error; one that nobody reads must not end this process when it is aborted.
-      response.on('error', () => {});
+      response.on('error', ignore);
       resolve(response);
     });
     // Not the request's own `signal` option: it destroys with an error, and in the moment between an answer's end and the socket's return
@@ -97,20 +108,27 @@ function once(agents: HttpAgents, url: URL, options: Exchange): Promise<Incoming
   });
 }
 
-/** Reads a whole body; throws RangeError above `maxBytes`. */
-export async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      response.destroy();
-      throw new RangeError(`a body is longer than ${maxBytes} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+/** Reads a whole body; rejects with RangeError above `maxBytes`. */
+export function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    response.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else {
+        response.destroy();
+        reject(new RangeError(`a body is longer than ${maxBytes} bytes`));
+      }
+    });
+    response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
+    response.on('error', reject);
+    // After "end" it changes nothing; before, the connection went without a word.
+    response.on('close', () => reject(response.errored ?? new Error('the connection was closed')));
+  });
 }
+
+function ignore(): void {}
 
 /** The beginning of a refusal's body, for its message; an unreadable one is empty. */
 export async function readExcerpt(response: IncomingMessage): Promise<string> {

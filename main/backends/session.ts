@@ -20,6 +20,8 @@ export interface SessionHooks {
   onToolsChanged(): void;
   /** The owner called `close`. */
   onClose(): void;
+  /** A list equal to one that is kept already, or this one: a hundred sessions with one server show one list. */
+  share(tools: readonly JsonObject[]): readonly JsonObject[];
 }
 
 interface ToolList {
@@ -162,9 +164,10 @@ export class Session implements BackendSession {
     const changes = this.#changes;
     const deadline = AbortSignal.timeout(LIST_MS * 10);
     const offersTools = this.capabilities.tools !== undefined;
-    const tools = await readToolPages(this.alias, offersTools, (params) =>
+    const read = await readToolPages(this.alias, offersTools, (params) =>
       this.request('tools/list', params, { timeoutMs: LIST_MS, signal: deadline }),
     );
+    const tools = this.#hooks.share(read);
     this.#definitions = tools;
     if (changes === this.#changes) this.#list = { tools, at: this.#clock.now() };
     return tools;

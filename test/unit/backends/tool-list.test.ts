@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendReply, Backends } from '../../../main/backends/backends.ts';
 import { readToolPages } from '../../../main/backends/tool-pages.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
@@ -77,7 +77,22 @@ describe('when tools change behind their pins', () => {
     const session = await backends.open('echo', 'key');
     const before = await session.tools(60_000);
     await eventually(() => changed.length > 2);
-    expect(await session.tools(60_000)).not.toBe(before);
+    const asked = vi.spyOn(session, 'request');
+    expect(await session.tools(60_000)).toEqual(before);
+    expect(asked).toHaveBeenCalledWith('tools/list', {}, expect.anything());
+  });
+
+  it('keeps one list for all sessions that show the same, and none for one that does not', async () => {
+    const file = path.join(folder, 'shared.json');
+    backends = backendsFor({ echo: fixture('echo-stdio.ts', ['--tools', file]) });
+    const [first, second, third] = await Promise.all(['a', 'b', 'c'].map((key) => backends?.open('echo', key)));
+    const shown = await first?.tools(0);
+    expect(await second?.tools(0)).toBe(shown);
+    writeFileSync(file, JSON.stringify([{ ...shown?.[0], annotations: { readOnlyHint: false } }]));
+    const other = await third?.tools(0);
+    expect(other).toHaveLength(1);
+    expect(other?.[0]).toMatchObject({ annotations: { readOnlyHint: false } });
+    expect(await first?.tools(60_000)).toBe(shown);
   });
 
   it('lets one reader give up and serves the others', async () => {
