@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /**
  * The hash chain over the record. Pure: rows in, verdict out.
@@ -47,26 +47,25 @@ export type ChainVerdict =
 
 /** The point before row 1 of the chain with this id (64 hex characters). */
 export function genesis(chainId: string): ChainPoint {
-  const hash = createHash('sha256')
-    .update(netstring('gatehouse-audit-chain-1') + netstring(chainId))
-    .digest('hex');
-  return { seq: 0, hash };
+  return { seq: 0, hash: hash('sha256', netstring('gatehouse-audit-chain-1') + netstring(chainId), 'hex') };
 }
 
 /** Hex SHA-256 of a row's content and of the hash before it. */
 export function hashRow(row: Omit<ChainRow, 'hash'>): string {
   const fields = [row.kind, row.callId, row.prev, row.body];
-  const hash = createHash('sha256');
+  let bytes: ReturnType<typeof createHash> | undefined;
   let text = netstring('gatehouse-audit-row-1') + netstring(String(row.seq)) + netstring(String(row.at));
   for (const field of fields) {
     if (field === null) text += '-\n';
     else if (typeof field === 'string') text += netstring(field);
     else {
-      hash.update(`${text}${field.byteLength}:`).update(field);
+      bytes ??= createHash('sha256');
+      bytes.update(`${text}${field.byteLength}:`).update(field);
       text = '\n';
     }
   }
-  return hash.update(text).digest('hex');
+  // Text alone, which is what the writer has, is hashed in one step: a quarter of the time.
+  return bytes === undefined ? hash('sha256', text, 'hex') : bytes.update(text).digest('hex');
 }
 
 /** Follows the chain from `start`; stops at the first bad row and says how it is bad. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Clock, Log, Preferences } from '../ports.ts';
 import { nameKey, parseAppName } from './app-name.ts';
 import { parseStoredApps, type StoredApp } from './stored-apps.ts';
@@ -171,7 +171,7 @@ function indexByHash(apps: readonly StoredApp[]): ReadonlyMap<string, { app: Sto
 }
 
 function hashToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return hash('sha256', token, 'buffer');
 }
 
 function publicRecord(app: StoredApp): AppRecord {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import serialize from 'canonicalize';
 import type { Json } from './json.ts';
 import { isWellFormed, pointer } from './problems.ts';
@@ -66,7 +66,8 @@ export function sha256OfJson(value: Json): string {
 
 /** Lower-case hex SHA-256 of UTF-8 text or bytes. */
 export function sha256Hex(value: string | Uint8Array): string {
-  return createHash('sha256').update(value).digest('hex');
+  // In one step: a hash object costs four times as much, and every call hashes several times.
+  return hash('sha256', value, 'hex');
 }
 
 /** The digest that names a policy version: SHA-256 over the three files' own SHA-256, in hex, joined by a line break, in the order given here. */
