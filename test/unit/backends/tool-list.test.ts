@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BackendReply, Backends } from '../../../main/backends/backends.ts';
 import { readToolPages } from '../../../main/backends/tool-pages.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
@@ -51,7 +51,10 @@ describe('when a server pages its tools', () => {
 
 describe('when tools change behind their pins', () => {
   let backends: Backends | undefined;
-  const folder = mkdtempSync(path.join(tmpdir(), 'tools-'));
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'tools-'));
+  });
   afterEach(async () => {
     await backends?.close();
     rmSync(folder, { recursive: true, force: true });
