@@ -9,9 +9,6 @@ import { type AdminResult, type Progress, refuse, silent } from './result.ts';
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
 
 /** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
-const _NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
-
-/** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
 const NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
 
 /** Where a server comes from. `command` names program and arguments outright, for callers that need no parsing. */
@@ -199,7 +196,7 @@ function describeCommand(command: string, args: readonly string[], env: readonly
     server: {
       $schema: SCHEMA,
       name: 'local.command/',
-      description: `Started as ${base}`.slice(0, 100),
+      description: 'A program on this computer.',
       version: '1.0.0',
     },
     launch: { transport: 'stdio', command, args: [...args], env: [...env] },

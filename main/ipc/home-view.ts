@@ -31,6 +31,12 @@ function readNeeds(rooms: Rooms): HomeView['needs'] {
   const { snapshot } = policy;
   const title = (alias: string) => snapshot.manifest.servers.find((server) => server.alias === alias)?.title ?? alias;
   const organisation = snapshot.organisation;
+  const held = rooms.gateway.heldBack();
+  const othersWork = (alias: string) => {
+    const server = snapshot.manifest.servers.find((one) => one.alias === alias);
+    const changed = new Set(held.filter((one) => one.alias === alias).map(({ tool }) => tool));
+    return Object.keys(server?.tools ?? {}).some((tool) => !changed.has(tool));
+  };
   const waiting: HomeView['needs'] = rooms.approvals.pending().map((question) => ({
     kind: 'waiting',
     title: `${question.app} is waiting for your answer`,
@@ -38,13 +44,12 @@ function readNeeds(rooms: Rooms): HomeView['needs'] {
     page: 'approval',
     target: question.id,
   }));
-  const changed: HomeView['needs'] = rooms.gateway
-    .heldBack()
+  const changed: HomeView['needs'] = held
     .filter(({ state }) => state !== 'unpinned')
     .map(({ alias, tool, state }) => ({
       kind: 'changed',
       title: `${title(alias)} ${state === 'changed' ? `changed since ${organisation} approved it` : 'no longer offers an approved tool'}`,
-      detail: `“${titleOf({}, tool)}” is held back until ${organisation} approves the change. Everything else in ${title(alias)} still works.`,
+      detail: `“${titleOf({}, tool)}” is held back until ${organisation} approves the change.${othersWork(alias) ? ` Everything else in ${title(alias)} still works.` : ''}`,
       page: 'tools',
       target: alias,
     }));
