@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -6,6 +6,7 @@ import Conf from 'conf';
 import { type App, createApp } from './app.ts';
 import { outliveReaders, writeLog } from './headless-log.ts';
 import { nameKey, parseAppName } from './identity/app-name.ts';
+import { isJsonObject } from './policy/json.ts';
 import type { Ports, Preferences } from './ports.ts';
 
 const USAGE = `usage: headless --data DIR [--port N] [--org org.json] [--client NAME …]
@@ -164,6 +165,9 @@ function createPorts(data: string): Ports | string {
 function openPreferences(data: string): Preferences | string {
   const file = join(data, 'preferences.json');
   try {
+    // The library takes any other JSON for an empty object, and would write over it.
+    if (existsSync(file) && !isJsonObject(JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''))))
+      throw new SyntaxError('another kind of JSON value');
     const stored = new Conf<Record<string, unknown>>({
       cwd: data,
       configName: 'preferences',
