@@ -123,8 +123,10 @@ export function readBody(response: IncomingMessage, maxBytes: number): Promise<B
     });
     response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
     response.on('error', reject);
-    // After "end" it changes nothing; before, the connection went without a word.
-    response.on('close', () => reject(response.errored ?? new Error('the connection was closed')));
+    response.on('close', () => {
+      // The connection went without a word: "error" does not come for a body that was given up on our side.
+      if (!response.readableEnded) reject(response.errored ?? new Error('the connection was closed'));
+    });
   });
 }
 
