@@ -69,6 +69,8 @@ export interface AppOptions {
   readonly orgJson?: string;
   /** Machine policy's org.json text. */
   readonly managedEnrolment?: string;
+  /** Serve the pages to a browser. Off where windows show them: a door nobody uses stays shut. Default false. */
+  readonly serveConsole?: boolean;
 }
 
 export type AppFailure = {
@@ -205,7 +207,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     backends,
     approvals,
     audit: audit.writer,
-    console: console.handle,
+    ...(options.serveConsole ? { console: console.handle } : {}),
   });
   const all: Rooms = { ...rooms, gateway };
   const handlers = createHandlers(all);

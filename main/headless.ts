@@ -102,7 +102,11 @@ async function main(): Promise<void> {
   process.on('SIGTERM', shutDown);
   process.on('SIGINT', shutDown);
 
-  const created = await createApp(ports, { port: options.port, ...(orgJson === undefined ? {} : { orgJson }) });
+  const created = await createApp(ports, {
+    port: options.port,
+    serveConsole: true,
+    ...(orgJson === undefined ? {} : { orgJson }),
+  });
   if (!created.ok) return stop(EXIT_FAILED, created.message);
   app = created.value;
 

@@ -1,4 +1,5 @@
 import type { Bridge, CallAnswer, CallArgs, CallName, EventName, EventPayload } from '../preload/contract.ts';
+import { readEvents, type StreamEvent } from './event-stream.ts';
 
 declare global {
   interface Window {
@@ -44,12 +45,29 @@ function desktopLink(bridge: Bridge): Link {
   return { bridge, place: 'desktop', connection: () => 'open', onConnection: () => () => {}, retry: () => {} };
 }
 
-/** The console's way to main: POST per call, one event stream, both on our own origin with our cookie. */
+const PAGE_KEY = 'gatehouse-page-key';
+
+/**
+ * The key of this console, kept in storage: that belongs to this port alone, which a cookie does not. The one-time link
+ * brought it in the document; both leave the page here.
+ */
+function takePageKey(): string {
+  const given = document.querySelector<HTMLMetaElement>(`meta[name="${PAGE_KEY}"]`);
+  if (given) {
+    localStorage.setItem(PAGE_KEY, given.content);
+    given.remove();
+    history.replaceState(null, '', `./${location.hash}`);
+  }
+  return localStorage.getItem(PAGE_KEY) ?? '';
+}
+
+/** The console's way to main: POST per call, one event stream, both on our own origin with our cookie and key. */
 function consoleLink(base: string): Link {
   const listeners: Listeners = { changed: new Set(), setup: new Set(), navigate: new Set() };
   const watchers = new Set<() => void>();
   let connection: Connection = 'open';
-  let stream: EventSource | undefined;
+  const headers = { [`x-${PAGE_KEY}`]: takePageKey() };
+  let stream: AbortController | undefined;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -63,29 +81,31 @@ function consoleLink(base: string): Link {
     for (const listener of listeners[name]) listener(payload);
   }
 
-  function listen<N extends EventName>(source: EventSource, name: N): void {
-    source.addEventListener(name, (event: MessageEvent<string>) =>
-      dispatch(name, JSON.parse(event.data) as EventPayload<N>),
-    );
+  function receive({ name, data }: StreamEvent): void {
+    if (name in listeners) dispatch(name as EventName, JSON.parse(data));
   }
 
   function connect(): void {
     clearTimeout(timer);
-    stream?.close();
+    stream?.abort();
     if (connection === 'ended') return;
-    const source = new EventSource(`${base}events`);
-    stream = source;
-    for (const name of Object.keys(listeners) as EventName[]) listen(source, name);
-    source.onopen = () => {
-      failures = 0;
-      become('open');
+    const mine = new AbortController();
+    stream = mine;
+    const ended = () => {
+      // Replaced by a newer stream, there is nothing to do.
+      if (stream === mine) scheduleAgain();
     };
-    source.onerror = () => {
-      source.close();
-      if (stream !== source) return;
-      // An EventSource hides the status: ask once to tell "unreachable" from "this link has ended".
-      call('status', {}).then(scheduleAgain, scheduleAgain);
-    };
+    follow(mine).then(ended, ended);
+  }
+
+  /** Not an EventSource: that can send no header and hides the status. */
+  async function follow({ signal }: AbortController): Promise<void> {
+    const response = await fetch(`${base}events`, { headers, credentials: 'same-origin', cache: 'no-store', signal });
+    if (response.status === 401) return become('ended');
+    if (!response.ok || !response.body) return;
+    failures = 0;
+    become('open');
+    for await (const event of readEvents(response.body)) receive(event);
   }
 
   function scheduleAgain(): void {
@@ -100,7 +120,7 @@ function consoleLink(base: string): Link {
     try {
       response = await fetch(`${base}call/${name}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify(args),
         credentials: 'same-origin',
         cache: 'no-store',
@@ -111,7 +131,7 @@ function consoleLink(base: string): Link {
       throw new BridgeError('lost', '');
     }
     if (response.status === 401) {
-      stream?.close();
+      stream?.abort();
       become('ended');
       throw new BridgeError('ended', '');
     }

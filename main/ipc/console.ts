@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Handlers } from '../../preload/contract.ts';
 import type { EventListener } from '../app.ts';
 import type { Clock, Log } from '../ports.ts';
-import { checkOrigin, comesFromElsewhere, MAX_BODY, readBody, readCookies, wantsPage } from './console-door.ts';
+import { checkOrigin, MAX_BODY, readBody, readCookies, wantsPage } from './console-door.ts';
 import { dispatch } from './handlers.ts';
 import { type Notice, sendNotice } from './notice-page.ts';
 import { sendPage } from './pages.ts';
@@ -12,6 +12,8 @@ import { sendPage } from './pages.ts';
 const BASE = '/console/';
 /** Cookies know no ports: each Gatehouse on this computer needs a name of its own. */
 const cookieName = (request: IncomingMessage) => `gatehouse_console_${request.socket.localPort}`;
+/** In lower case, as Node gives headers. */
+const PAGE_KEY_HEADER = 'x-gatehouse-page-key';
 const IDLE_MS = 12 * 3_600_000;
 const MAX_STREAMS = 32;
 /** How often a visitor without a cookie may cause a new link in the log, and how long that one opens. */
@@ -40,16 +42,24 @@ export interface ConsoleOptions {
 const digest = (secret: string) => createHash('sha256').update(secret).digest();
 const secret = () => randomBytes(32).toString('base64url');
 
+/** One browser that opened a link. */
+interface SignedIn {
+  seen: number;
+  readonly pageKey: Buffer;
+}
+
 /**
  * The window's pages for a browser on this machine: the same contract, over loopback HTTP.
- * Who may: the holder of a one-time link, then of the cookie it was exchanged for. Host and Origin are checked as for /mcp
- * (MCP specification, Streamable HTTP, Security Warning: DNS rebinding).
+ * Who may: the holder of a one-time link, exchanged for a cookie and a key of the page. The cookie alone shows only our empty
+ * pages: browsers send it to every port of this host, so whoever listens on another one may learn it (RFC 6265, section
+ * 8.5). The page key lives in storage, which belongs to one origin, port included, and is sent in a header. Host and
+ * Origin are checked as for /mcp (MCP specification, Streamable HTTP, Security Warning: DNS rebinding).
  */
 export function createConsole(options: ConsoleOptions): Console {
   const { clock, log } = options;
   let link: { digest: Buffer; endsAt: number } | undefined;
   let lastLinkAt = Number.NEGATIVE_INFINITY;
-  const cookies = new Map<string, number>();
+  const cookies = new Map<string, SignedIn>();
   const streams = new Set<ServerResponse>();
 
   const createLink = (endpoint: string, lastsMs = Number.POSITIVE_INFINITY): string => {
@@ -67,37 +77,43 @@ export function createConsole(options: ConsoleOptions): Console {
     log.info('console-link', { link: createLink(`http://${request.headers.host}`, ASKED_LINK_MS) });
   };
 
-  const isSignedIn = (request: IncomingMessage): boolean => {
+  const signedIn = (request: IncomingMessage): SignedIn | undefined => {
     const now = clock.now();
     for (const value of readCookies(request.headers.cookie, cookieName(request))) {
       const key = digest(value).toString('hex');
-      const seen = cookies.get(key);
-      if (seen === undefined) continue;
-      if (now - seen > IDLE_MS) cookies.delete(key);
+      const found = cookies.get(key);
+      if (found === undefined) continue;
+      if (now - found.seen > IDLE_MS) cookies.delete(key);
       else {
-        cookies.set(key, now);
-        return true;
+        found.seen = now;
+        return found;
       }
     }
-    return false;
+    return undefined;
   };
 
-  const openLink = (request: IncomingMessage, url: URL, response: ServerResponse) => {
+  const holdsPageKey = (request: IncomingMessage, visitor: SignedIn): boolean => {
+    const key = request.headers[PAGE_KEY_HEADER];
+    return typeof key === 'string' && timingSafeEqual(digest(key), visitor.pageKey);
+  };
+
+  const openLink = async (request: IncomingMessage, url: URL, response: ServerResponse) => {
     const key = url.searchParams.get('key') ?? '';
     const opens = link && clock.now() < link.endsAt && timingSafeEqual(digest(key), link.digest);
     if (!opens) return refuseVisitor(request, response);
     link = undefined;
-    const value = secret();
-    cookies.set(digest(value).toString('hex'), clock.now());
-    const headers = {
-      'set-cookie': `${cookieName(request)}=${value}; Path=${BASE}; HttpOnly; SameSite=Strict`,
-      'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-    };
-    // Where another page had the link, the browser counts a redirect as that page's doing and holds the strict cookie back:
-    // the next step must be our own page's.
-    if (comesFromElsewhere(request)) return sendNotice(response, 200, OPENING, headers);
-    response.writeHead(303, { location: BASE, ...headers }).end();
+    const cookie = secret();
+    const pageKey = secret();
+    cookies.set(digest(cookie).toString('hex'), { seen: clock.now(), pageKey: digest(pageKey) });
+    // No redirect: where another page had the link, the browser would count it as that page's doing and hold the strict
+    // cookie back. The page takes the key out of the document and the link out of the address.
+    return sendPage(options.renderer, 'index.html', response, {
+      headers: {
+        'set-cookie': `${cookieName(request)}=${cookie}; Path=${BASE}; HttpOnly; SameSite=Strict`,
+        'cache-control': 'no-store',
+      },
+      pageKey,
+    });
   };
 
   const streamEvents = (response: ServerResponse) => {
@@ -160,10 +176,12 @@ export function createConsole(options: ConsoleOptions): Console {
       return;
     }
     if (path === 'open' && request.method === 'GET') return openLink(request, url, response);
-    if (!isSignedIn(request)) {
+    const visitor = signedIn(request);
+    if (!visitor) {
       if (request.method === 'GET' && path === '') offerLink(request);
       return refuseVisitor(request, response);
     }
+    if (path.startsWith('api/') && !holdsPageKey(request, visitor)) return refuse(response, 401, LINK_USED);
     if (path === 'api/events' && request.method === 'GET') return streamEvents(response);
     if (path.startsWith('api/call/') && request.method === 'POST')
       return answerCall(request, response, path.slice('api/call/'.length));
@@ -201,12 +219,6 @@ const ENDED: Notice = {
     'For your safety the console opens with a link that works once, in one browser. The one for this browser was used or has ended.',
     'Look where Gatehouse runs: open the console link last printed there. If it was used as well, load this page again and a new one is printed.',
   ],
-};
-
-const OPENING: Notice = {
-  title: 'Opening Gatehouse',
-  paragraphs: ['This takes a moment.'],
-  next: { href: BASE, label: 'Open Gatehouse' },
 };
 
 /** A person is told in a page, a script in JSON. */

@@ -18,6 +18,7 @@ a{color:var(--accent)}
 /** The style is allowed by its digest, and nothing else is: no script, no picture, no connection. */
 const POLICY = [
   "default-src 'none'",
+  'img-src data:',
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
   "base-uri 'none'",
   "form-action 'none'",

@@ -57,8 +57,13 @@ export async function readPage(folder: string, path: string): Promise<{ type: st
   }
 }
 
-/** Answers an HTTP request with one of the built pages. */
-export async function sendPage(folder: string, path: string, response: ServerResponse): Promise<void> {
+/** Answers an HTTP request with one of the built pages. `pageKey` is put where renderer/bridge.ts looks for it. */
+export async function sendPage(
+  folder: string,
+  path: string,
+  response: ServerResponse,
+  more: { readonly headers?: Readonly<Record<string, string>>; readonly pageKey?: string } = {},
+): Promise<void> {
   const page = await readPage(folder, path);
   if (!page) {
     response
@@ -66,5 +71,11 @@ export async function sendPage(folder: string, path: string, response: ServerRes
       .end('There is no such page.');
     return;
   }
-  response.writeHead(200, { ...PAGE_HEADERS, 'content-type': page.type }).end(page.bytes);
+  const bytes =
+    more.pageKey === undefined
+      ? page.bytes
+      : page.bytes
+          .toString('utf8')
+          .replace('</head>', `<meta name="gatehouse-page-key" content="${more.pageKey}"></head>`);
+  response.writeHead(200, { ...PAGE_HEADERS, ...more.headers, 'content-type': page.type }).end(bytes);
 }

@@ -46,7 +46,7 @@ export async function openLaptop(data: string, { account, orgJson }: Person): Pr
       windows: { openMain: () => {}, openApproval: () => {} },
       account,
     },
-    { port: 0, ...(orgJson === undefined ? {} : { orgJson }) },
+    { port: 0, serveConsole: true, ...(orgJson === undefined ? {} : { orgJson }) },
   );
   if (!created.ok) throw new Error(created.message);
   const app = created.value;

@@ -48,7 +48,7 @@ function ask(
   options: { method?: string; headers?: Record<string, string>; body?: string | Buffer; signedIn?: boolean } = {},
 ): Promise<Answer> {
   const { method = 'GET', body, signedIn = true } = options;
-  const headers = { ...(signedIn ? { cookie: person.cookie } : {}), ...options.headers };
+  const headers = { ...(signedIn ? person.headers : {}), ...options.headers };
   return new Promise((done, failed) => {
     const request = httpRequest({ host: '127.0.0.1', port, path, method, headers }, (response) => {
       let text = '';
@@ -77,8 +77,7 @@ describe('when the one-time link is opened', () => {
       });
       expect(wrong.status).toBe(401);
       const first = await fetch(own.ready.console, { redirect: 'manual' });
-      expect(first.status).toBe(303);
-      expect(first.headers.get('location')).toBe('/console/');
+      expect(first.status).toBe(200);
       expect(first.headers.get('referrer-policy')).toBe('no-referrer');
       expect(first.headers.get('cache-control')).toBe('no-store');
       expect(first.headers.get('set-cookie')).toMatch(
@@ -102,6 +101,26 @@ describe('when the one-time link is opened', () => {
       await own.stop();
       other.remove();
     }
+  });
+
+  it('gives the page a key of its own, without which the cookie opens no call and no event', async () => {
+    // Browsers send a cookie to every port of a host: whoever listens on another one may have it.
+    const stolen = { ...json, cookie: person.cookie };
+    for (const headers of [stolen, { ...stolen, 'x-gatehouse-page-key': 'A'.repeat(43) }]) {
+      const called = await ask('/console/api/call/issueApp', {
+        method: 'POST',
+        headers,
+        body: '{"name":"Thief"}',
+        signedIn: false,
+      });
+      expect(called.status).toBe(401);
+      expect((await ask('/console/api/events', { headers, signedIn: false })).status).toBe(401);
+    }
+    // And no page but the one the link opened carries the key.
+    const page = await ask('/console/', { headers: { cookie: person.cookie }, signedIn: false });
+    expect(page.status).toBe(200);
+    expect(page.text).not.toContain('page-key');
+    expect((await person.call('apps', {})).map(({ name }) => name)).toEqual(['Cursor']);
   });
 
   it('answers HEAD with no cookie and leaves the link unused', async () => {
@@ -157,7 +176,7 @@ describe('when nobody is signed in', () => {
     expect(answer.status).toBe(401);
     expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
     expect(answer.headers['content-security-policy']).toMatch(
-      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+      /^default-src 'none'; img-src data:; style-src 'sha256-[\w+/=]+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
     );
     expect(answer.headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -360,7 +379,7 @@ describe('when the console’s cookie and an app’s token meet', () => {
 describe('when pages listen', () => {
   it('events arrive as calls are made, in a stream that ends with Gatehouse', async () => {
     const abort = new AbortController();
-    const response = await fetch(`${base}api/events`, { headers: { cookie: person.cookie }, signal: abort.signal });
+    const response = await fetch(`${base}api/events`, { headers: person.headers, signal: abort.signal });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     let heard = '';
     const reading = (async () => {
@@ -382,7 +401,7 @@ describe('when pages listen', () => {
     const streams = await Promise.all(
       Array.from({ length: 32 }, async () => {
         const abort = new AbortController();
-        const response = await fetch(`${base}api/events`, { headers: { cookie: person.cookie }, signal: abort.signal });
+        const response = await fetch(`${base}api/events`, { headers: person.headers, signal: abort.signal });
         return { abort, status: response.status };
       }),
     );
@@ -395,8 +414,7 @@ describe('when pages listen', () => {
     const again = new AbortController();
     await until(
       'there is room again',
-      async () =>
-        (await fetch(`${base}api/events`, { headers: { cookie: person.cookie }, signal: again.signal })).status,
+      async () => (await fetch(`${base}api/events`, { headers: person.headers, signal: again.signal })).status,
       (status) => status === 200,
     );
     again.abort();
@@ -421,7 +439,7 @@ describe('when pages listen', () => {
 });
 
 describe('when the link is followed from another page', () => {
-  it('opens by way of a page of ours, for a strict cookie is held back on a foreign page’s redirect', async () => {
+  it('opens at once, and leaves neither link nor key in the address', async () => {
     const other = createDataFolder();
     const own = await startHeadless(['--data', other.data]);
     const site = createServer((_, response) =>
