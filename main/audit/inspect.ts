@@ -71,8 +71,6 @@ function inspectOpened(file: string, db: Database.Database, nativeBinding: strin
     const tables = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
     return tables.n === 0 ? { ok: true, state: 'present' } : notADatabase(file, 'it belongs to another program');
   }
-  const difference = version === schemaVersion ? schemaDifference(db, nativeBinding) : undefined;
-  if (difference !== undefined) return notADatabase(file, difference);
   const chainId = readChainId(db);
   if (chainId === undefined) return brokenChain(file, 'The beginning of the record is missing.');
   const beginning = genesis(chainId);
@@ -82,7 +80,10 @@ function inspectOpened(file: string, db: Database.Database, nativeBinding: strin
   if (listed > seq) return brokenChain(file, `Rows ${seq + 1} to ${listed} are missing from its end.`);
   const tail = readTail(db, tailRows, beginning);
   const verdict = tail.ok ? verifyRows(tail.rows, tail.start) : tail;
-  return verdict.ok ? { ok: true, state: 'present' } : brokenChain(file, verdict.problem);
+  if (!verdict.ok) return brokenChain(file, verdict.problem);
+  // After the rows: whoever changed one took a guard rail down first, and the row is what has to be told.
+  const difference = version === schemaVersion ? schemaDifference(db, nativeBinding) : undefined;
+  return difference === undefined ? { ok: true, state: 'present' } : notADatabase(file, difference);
 }
 
 function newer(file: string, version: number): Inspection {
