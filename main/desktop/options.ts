@@ -21,12 +21,22 @@ export type ReadOptions =
 const LINK = 'gatehouse://';
 const MAX_LINK = 4096;
 
-/** Reads `--data DIR --port N --org FILE --hidden` (also `--data=DIR`), relative paths against `cwd`. */
+/**
+ * Reads `--data DIR --port N --org FILE --hidden` (also `--data=DIR`), relative paths against `cwd`. Beside a
+ * gatehouse:// link every option is ignored: a web page can write what the operating system passes on with a link.
+ *
+ * `--org` joins without showing the fingerprints. It stays for the scripts of IT: whoever can write a plain command
+ * line here already runs programs as this person.
+ */
 export function readOptions(argv: readonly string[], cwd: string): ReadOptions {
+  const links = argv.filter((word) => word.toLowerCase().startsWith(LINK));
+  if (links.length > 0) {
+    const link = links.findLast((word) => word.length <= MAX_LINK);
+    return { ok: true, value: { hidden: false, ...(link === undefined ? {} : { link }) } };
+  }
   const problems: string[] = [];
   const values = new Map<string, string>();
   let hidden = false;
-  let link: string | undefined;
 
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? '';
@@ -40,7 +50,7 @@ export function readOptions(argv: readonly string[], cwd: string): ReadOptions {
       }
       values.set(name, value);
       if (inline === undefined) index += 1;
-    } else if (word.toLowerCase().startsWith(LINK) && word.length <= MAX_LINK) link = word;
+    }
   }
 
   const port = readPort(values.get('--port'), problems);
@@ -54,7 +64,6 @@ export function readOptions(argv: readonly string[], cwd: string): ReadOptions {
       ...(data === undefined ? {} : { data: resolve(cwd, data) }),
       ...(port === undefined ? {} : { port }),
       ...(org === undefined ? {} : { org: resolve(cwd, org) }),
-      ...(link === undefined ? {} : { link }),
     },
   };
 }

@@ -38,4 +38,20 @@ describe('when the command line is read', () => {
     });
     expect(read(`gatehouse://${'x'.repeat(5000)}`)).toEqual({ ok: true, value: { hidden: false } });
   });
+
+  it.each([
+    ['gatehouse://enrol?source=x', '--org', '/evil/org.json', '--data', '/evil', '--port=1', '--hidden'],
+    ['--data=/evil', '--org=/evil/org.json', 'gatehouse://enrol?source=x'],
+    ['--data', 'gatehouse://enrol?source=x', '--org', '/evil/org.json'],
+    ['gatehouse://enrol?source=x', '--port', '70000', '--data'],
+  ])('takes nothing but the link where there is one, since a web page may have written the rest: %j', (...argv) => {
+    expect(read(...argv)).toEqual({ ok: true, value: { hidden: false, link: 'gatehouse://enrol?source=x' } });
+  });
+
+  it('takes no option beside an oversized link either', () => {
+    expect(read('--org=/evil/org.json', `GATEHOUSE://${'x'.repeat(5000)}`)).toEqual({
+      ok: true,
+      value: { hidden: false },
+    });
+  });
 });
