@@ -21,6 +21,8 @@ export interface ApprovalQuestion {
   readonly definition: JsonObject;
   readonly definitionSha256: string;
   readonly args: JsonObject;
+  /** What is sent on beside name and arguments: other members of the params, and `_meta` without this hop's keys. Absent when there is nothing. */
+  readonly extra?: JsonObject;
   readonly labels: readonly Label[];
   readonly reason: string;
   readonly rules: readonly string[];
@@ -161,13 +163,10 @@ export function createApprovals(options: { readonly clock: Clock; readonly log?:
       if (digest !== question.digest) return { ok: false, code: 'digest-mismatch' };
       if (!isOffered(question, answer)) return { ok: false, code: 'not-offered' };
       if (answer === 'allow-session') {
+        // For what is asked from now on. Others that wait were put with arguments of their own, and stay questions.
         remembered.add(question);
-        settle(answer);
-        // Others of the same tool in the same session would now not be asked at all.
-        settleWhere((other) => isOffered(other, answer) && remembered.has(other), answer);
-      } else {
-        settle(answer);
       }
+      settle(answer);
       return { ok: true };
     },
 

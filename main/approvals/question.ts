@@ -19,6 +19,7 @@ export function freezeQuestion(shown: Shown, askedAt: number, expiresAt: number)
     definition: shown.definition,
     definitionSha256: shown.definitionSha256,
     args: shown.args,
+    ...(shown.extra !== undefined && { extra: shown.extra }),
     labels: shown.labels,
     reason: shown.reason,
     rules: shown.rules,

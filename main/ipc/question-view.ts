@@ -16,8 +16,8 @@ export function viewQuestion(question: ApprovalQuestion): QuestionView {
     tool: question.tool,
     toolTitle: titleOf(question.definition, question.tool),
     toolDescription: typeof description === 'string' ? description : '',
-    fields: labelFields(question.definition, question.args),
-    raw: JSON.stringify(question.args, null, 2),
+    fields: [...labelFields(question.definition, question.args), ...alsoSent(question)],
+    raw: JSON.stringify(question.extra === undefined ? question.args : sentOf(question.args, question.extra), null, 2),
     labels: [...question.labels],
     risk: riskOf(question.definition),
     reason: question.reason,
@@ -27,6 +27,20 @@ export function viewQuestion(question: ApprovalQuestion): QuestionView {
     askedAt: question.askedAt,
     expiresAt: question.expiresAt,
   };
+}
+
+/** Everything that is sent: what stands beside the arguments, and they themselves. */
+function sentOf(args: JsonObject, extra: JsonObject): JsonObject {
+  return { arguments: args, ...extra };
+}
+
+/** What an app sends beside the arguments reaches the server too, so it is part of what is shown. */
+function alsoSent({ args, extra }: ApprovalQuestion): FieldView[] {
+  if (extra === undefined) return [];
+  let path = 'also sent';
+  // A path names one field: an argument may be called the same.
+  while (Object.hasOwn(args, path)) path += '*';
+  return [{ path, label: 'Also sent along', value: extra }];
 }
 
 /** Arguments the schema names come first, in its order; any other follows, so that nothing is left out of sight. */

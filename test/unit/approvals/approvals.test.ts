@@ -92,6 +92,8 @@ describe('when a question is put', () => {
       { definitionSha256: 'e'.repeat(64) },
       { args: { title: 'Hello', __proto__: null } as unknown as JsonObject },
       { args: JSON.parse('{"title":"Hello","__proto__":{"admin":true}}') as JsonObject },
+      { extra: {} },
+      { extra: { _meta: { 'x/secret': 1 } } },
       { labels: [] },
       { reason: '' },
       { rules: [] },
@@ -127,11 +129,11 @@ describe('when a question is put', () => {
 
   it('shows nothing that is not digested, whatever else a caller passes along', async () => {
     void approvals.ask(
-      { ...requestOf(), id: 'mine', digest: 'mine', expiresAt: 9e15, extra: 1 } as ApprovalRequest,
+      { ...requestOf(), id: 'mine', digest: 'mine', expiresAt: 9e15, more: 1 } as ApprovalRequest,
       never,
     );
     const question = onlyQuestion();
-    expect(question).not.toHaveProperty('extra');
+    expect(question).not.toHaveProperty('more');
     expect(question.id).not.toBe('mine');
     expect(question.digest).not.toBe('mine');
     expect(question.expiresAt).toBe(now + 60_000);
@@ -319,16 +321,18 @@ describe('when the person allows a tool for a session', () => {
     }
   });
 
-  it('answers what already waits for the same tool in that session, and nothing else', async () => {
-    const asked = [{ callId: 'a' }, { callId: 'b' }, { session: 'other' }, { remember: ['call' as const] }].map(
-      (change) => approvals.ask(requestOf(change), never),
-    );
+  it('answers nothing that already waits: each was put with arguments of its own', async () => {
+    const shown = approvals.ask(requestOf({ callId: 'a' }), never);
+    const unseen = approvals.ask(requestOf({ callId: 'b', args: { title: 'Something else' } }), never);
     const [first] = approvals.pending();
     if (first === undefined) throw new Error('Questions should wait.');
     approvals.answer(first.id, first.digest, 'allow-session');
-    expect(await asked[0]).toMatchObject({ answer: 'allow-session' });
-    expect(await asked[1]).toMatchObject({ answer: 'allow-session' });
-    expect(approvals.pending()).toMatchObject([{ session: 'other' }, { remember: ['call'] }]);
+    expect(await shown).toMatchObject({ answer: 'allow-session' });
+    const second = onlyQuestion();
+    expect(second).toMatchObject({ callId: 'b', args: { title: 'Something else' } });
+    approvals.answer(second.id, second.digest, 'deny');
+    expect(await unseen).toMatchObject({ answer: 'deny', allowed: false });
+    expect(await approvals.ask(requestOf({ callId: 'c' }), never)).toMatchObject({ answer: 'allow-session' });
   });
 
   it('forgets it with the session, whose waiting questions are cancelled', async () => {
