@@ -13,20 +13,31 @@ export function LongText({ text, label, mono = false }: { text: string; label: s
 
   useEffect(() => {
     const element = box.current;
-    if (!element || open) return;
+    if (!element || open || text === '') return;
+    const crop = (): void => {
+      element.style.maxBlockSize = '';
+      const end = endOfText(element);
+      if (end !== undefined) element.style.maxBlockSize = `${end}px`;
+    };
     const measure = (): void => {
       setOverflows(element.scrollHeight > element.clientHeight + 1);
       setAtEnd(element.scrollTop + element.clientHeight >= element.scrollHeight - 2);
     };
-    const observer = new ResizeObserver(measure);
+    let width = 0;
+    const observer = new ResizeObserver(() => {
+      if (element.clientWidth !== width) crop();
+      width = element.clientWidth;
+      measure();
+    });
     observer.observe(element);
     element.addEventListener('scroll', measure, { passive: true });
     measure();
     return () => {
       observer.disconnect();
       element.removeEventListener('scroll', measure);
+      element.style.maxBlockSize = '';
     };
-  }, [open]);
+  }, [open, text]);
 
   const lines = text.split('\n').length;
   const size =
@@ -48,4 +59,22 @@ export function LongText({ text, label, mono = false }: { text: string; label: s
       )}
     </div>
   );
+}
+
+/** Only the beginning is looked at: the box shows a few lines of it. */
+const maxLooked = 200;
+
+/** Where the last line with anything on it ends that the closed box shows whole, so that it does not end in a gap. */
+function endOfText(box: HTMLElement): number | undefined {
+  if (box.scrollTop > 0 || box.scrollHeight <= box.clientHeight + 1) return undefined;
+  const edge = box.getBoundingClientRect();
+  let end: number | undefined;
+  const range = document.createRange();
+  range.selectNodeContents(box);
+  for (const line of Array.from(range.getClientRects()).slice(0, maxLooked)) {
+    if (line.width > 1 && line.height < edge.height && line.bottom <= edge.bottom) {
+      end = Math.max(end ?? 0, Math.ceil(line.bottom - edge.top) + 2);
+    }
+  }
+  return end;
 }

@@ -67,6 +67,27 @@ export function splitVisible(text: string): readonly Piece[] {
   return pieces;
 }
 
+/**
+ * What the texts anywhere inside a value hide from their reader: characters that cannot be seen or that push others out
+ * of sight, and words of two alphabets. An unusual space is common in honest text and does not count.
+ */
+export function hides(value: unknown): ReadonlySet<'hidden' | 'mixed'> {
+  const found = new Set<'hidden' | 'mixed'>();
+  // A list of what is left instead of recursion: a value nested by thousands must not end the search.
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const part = left.pop();
+    if (typeof part === 'string') {
+      for (const { kind } of splitVisible(part)) {
+        if (kind !== 'text' && kind !== 'space') found.add(kind === 'mixed' ? 'mixed' : 'hidden');
+      }
+    } else if (typeof part === 'object' && part !== null) {
+      for (const entry of Object.entries(part)) left.push(...entry);
+    }
+  }
+  return found;
+}
+
 /** "U+200B": how Unicode writes a code point. */
 export function codeName(code: number): string {
   return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;

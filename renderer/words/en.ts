@@ -12,6 +12,7 @@ export const en = {
   pages: { home: 'Home', tools: 'Tools', apps: 'Apps', activity: 'Activity' },
   signs: {
     calm: 'All quiet',
+    care: 'Working, but something needs attention',
     asking: 'A question is waiting for you',
     paused: 'Paused',
     problem: 'Something is wrong',
@@ -166,9 +167,10 @@ export const en = {
     approvedBy: (organisation: string) =>
       `Approved and signed by ${organisation}. Turn off what your apps should not see.`,
     approved: 'What your organisation approved. Turn off what your apps should not see.',
-    search: 'Search tools and actions',
-    count: (sets: number) => count(sets, 'tool', 'tools'),
-    found: (found: number, sets: number) => `${digits.format(found)} of ${count(sets, 'tool', 'tools')}`,
+    search: 'Search tools',
+    count: (tools: number, sets: number) =>
+      `${count(tools, 'tool', 'tools')} ready in ${count(sets, 'tool set', 'tool sets')}`,
+    found: (found: number, sets: number) => `${digits.format(found)} of ${count(sets, 'tool set', 'tool sets')}`,
     none: 'No tools yet',
     noneDetail: (contact: string | undefined) =>
       `Your organisation has not approved any tools for you.${contact ? ` Ask ${contact}.` : ''}`,
@@ -178,7 +180,7 @@ export const en = {
     offer: (title: string) => `Offer ${title} to my apps`,
     owner: 'Looked after by',
     version: 'Version',
-    actions: (value: number) => count(value, 'action', 'actions'),
+    actions: (value: number) => count(value, 'tool', 'tools'),
     heldBack: (value: number) => `${count(value, 'change', 'changes')} held back`,
     look: 'Look again',
     looking: 'Looking…',
@@ -186,7 +188,7 @@ export const en = {
     log: 'Log',
     logOf: (title: string) => `What ${title} wrote lately`,
     logEmpty: 'Nothing written',
-    logEmptyDetail: 'This tool has not written any messages since it was started.',
+    logEmptyDetail: 'This tool set has not written any messages since it was started.',
     copyLog: 'Copy the log',
     states: {
       off: 'Off: your apps do not see it',
@@ -218,7 +220,7 @@ export const en = {
       changed:
         'This changed since your organisation approved it. It is held back until the change is approved; everything else still works.',
       unpinned: 'This is new and your organisation has not approved it yet.',
-      missing: 'Your organisation approved this, but the tool no longer offers it.',
+      missing: 'Your organisation approved this, but its tool set no longer offers it.',
     },
   },
   changes: {
@@ -299,8 +301,8 @@ export const en = {
     search: 'Search the record',
     app: 'App',
     allApps: 'All apps',
-    tools: 'Tool',
-    allTools: 'All tools',
+    tools: 'Tool set',
+    allTools: 'All tool sets',
     outcome: 'Outcome',
     allOutcomes: 'All outcomes',
     outcomes: { ok: 'Allowed', refused: 'Refused', failed: 'Failed', running: 'Running' },
@@ -328,7 +330,7 @@ export const en = {
     missing: 'This call is not in the record',
     missingDetail: 'It may be older than your organisation keeps entries.',
     when: 'When',
-    took: (duration: string) => `took ${duration}`,
+    took: 'Took',
     who: 'For',
     rule: 'Policy',
     effects: { allow: 'Runs by itself.', ask: 'Asks first.', deny: 'Refused.' },
@@ -342,7 +344,7 @@ export const en = {
       quit: 'Gatehouse was closed, so the answer was no',
       cancelled: 'The app gave up before you answered',
     },
-    policy: 'Version',
+    policy: 'Policy version',
     copyPolicy: 'Copy the digest of the policy',
     sent: 'What was sent',
     digestOnly: 'Your organisation keeps only the digest, not the details.',
@@ -436,6 +438,7 @@ export const en = {
     look: 'Look at it',
     reading: 'Reading…',
     tooLong: 'That file is far too long for an enrolment. Ask IT for the file named org.json.',
+    hides: { hidden: 'Has hidden characters', mixed: 'Mixes two alphabets' },
     demo: 'Just looking?',
     demoDetail:
       'Make a small demo organisation on this computer, with its own keys, tools and rules. You can leave it at any time.',

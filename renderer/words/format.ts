@@ -3,6 +3,7 @@ import { language } from './current.ts';
 /** The reader's own region where it shares the language of our words: "16:42" in London, "4:42 PM" in New York. */
 const locale = navigator.languages.find((tag) => tag.startsWith(language)) ?? language;
 
+const nbsp = '\u00a0';
 const number = new Intl.NumberFormat(locale);
 const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
 const clockSeconds = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
@@ -38,11 +39,12 @@ export function formatAgo(at: number, now: number): string {
   return dayYear.format(at);
 }
 
-/** Milliseconds as a person says them: "340 ms", "1.2 s", "2 min 5 s". */
+/** Milliseconds as a person says them: "340 ms", "1.2 s", "2 min 5 s"; number and unit never part. */
 export function formatDuration(ms: number): string {
-  if (ms < 1_000) return `${number.format(Math.round(ms))} ms`;
-  if (ms < 60_000) return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(ms / 1_000)} s`;
-  return `${number.format(Math.floor(ms / 60_000))} min ${number.format(Math.round((ms % 60_000) / 1_000))} s`;
+  if (ms < 0.5) return `<${nbsp}${number.format(1)}${nbsp}ms`;
+  if (ms < 1_000) return `${number.format(Math.round(ms))}${nbsp}ms`;
+  if (ms < 60_000) return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(ms / 1_000)}${nbsp}s`;
+  return `${number.format(Math.floor(ms / 60_000))}${nbsp}min ${number.format(Math.round((ms % 60_000) / 1_000))}${nbsp}s`;
 }
 
 function sameDay(a: number, b: number): boolean {

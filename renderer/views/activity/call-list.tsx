@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { CallView } from '../../../preload/contract.ts';
 import { useNow } from '../../live.ts';
 import { CallSentence } from '../../parts/call-sentence.tsx';
@@ -11,6 +11,8 @@ import { formatDuration, formatMoment, formatWhen } from '../../words/format.ts'
 import type { Calls } from './use-calls.ts';
 
 const rowHeight = 45;
+/** Beside an open story a row has its sentence above its time, length and outcome; this is one with one line of sentence. */
+const tallRowHeight = 65;
 /** The next page is asked for this many rows before the end. */
 const ahead = 60;
 const keySteps: Readonly<Record<string, number>> = {
@@ -34,10 +36,14 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const now = useNow(60_000);
   const [active, setActive] = useState<string>();
+  const tall = selected !== undefined;
+  const height = tall ? tallRowHeight : rowHeight;
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => box.current,
-    estimateSize: () => rowHeight,
+    estimateSize: () => height,
+    // Hidden behind a story on a narrow window, a row measures nothing.
+    measureElement: (row) => row.getBoundingClientRect().height || height,
     getItemKey: (index) => rows[index]?.callId ?? index,
     overscan: 8,
   });
@@ -50,6 +56,18 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
 
   const at = rows.findIndex((call) => call.callId === (active ?? selected));
   const inTabOrder = items.some((item) => item.index === at) ? at : (items[0]?.index ?? 0);
+
+  // As a story opens or closes the rows change their height: the one it is about stays where it was seen.
+  const shown = useRef(height);
+  useLayoutEffect(() => {
+    const grown = height - shown.current;
+    if (grown === 0) return;
+    shown.current = height;
+    virtual.measure();
+    const top = (virtual.scrollOffset ?? 0) + Math.max(0, at) * grown;
+    const frame = requestAnimationFrame(() => virtual.scrollToOffset(top));
+    return () => cancelAnimationFrame(frame);
+  }, [height, at, virtual]);
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = keySteps[event.key];
@@ -66,7 +84,7 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
   };
 
   return (
-    <div className="call-list">
+    <div className={tall ? 'call-list tall' : 'call-list'}>
       {calls.fresh > 0 && (
         <button
           type="button"
@@ -88,6 +106,7 @@ export function CallList({ rows, calls, selected, onHeld }: Props) {
             return (
               <li
                 key={item.key}
+                ref={virtual.measureElement}
                 data-index={item.index}
                 aria-setsize={calls.complete ? rows.length : -1}
                 aria-posinset={item.index + 1}

@@ -53,10 +53,12 @@ function Story({ call }: { call: CallDetailView }) {
       <dl className="story-facts">
         <Fact name={story.when}>
           <span className="numbers">{formatMoment(call.at)}</span>
-          {call.durationMs !== undefined && (
-            <span className="muted numbers"> · {story.took(formatDuration(call.durationMs))}</span>
-          )}
         </Fact>
+        {call.durationMs !== undefined && (
+          <Fact name={story.took}>
+            <span className="numbers">{formatDuration(call.durationMs)}</span>
+          </Fact>
+        )}
         <Fact name={story.who}>
           <VisibleText text={call.user} />
         </Fact>

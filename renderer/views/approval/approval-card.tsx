@@ -1,4 +1,4 @@
-import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react';
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { CallArgs, QuestionView } from '../../../preload/contract.ts';
 import { useNow } from '../../live.ts';
 import { AppMark } from '../../parts/app-mark.tsx';
@@ -8,8 +8,10 @@ import { Icon } from '../../parts/icon.tsx';
 import { Sentence } from '../../parts/sentence.tsx';
 import { Sign } from '../../parts/sign.tsx';
 import { ValueView } from '../../parts/value-view.tsx';
+import { hides } from '../../parts/visible-characters.ts';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
+import { showOpened } from './show-opened.ts';
 import { useGuard } from './use-guard.ts';
 import './approval.css';
 
@@ -92,7 +94,7 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
         )}
         <Arguments question={question} />
         <Why question={question} />
-        <details className="approval-more">
+        <details className="approval-more" onToggle={showOpened}>
           <summary>{approval.raw}</summary>
           <div className="approval-raw">
             <CopyButton text={question.raw} label={approval.copyRaw} slim />
@@ -102,7 +104,7 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
           </div>
         </details>
         {question.toolDescription && (
-          <details className="approval-more">
+          <details className="approval-more" onToggle={showOpened}>
             <summary>{approval.about}</summary>
             <p className="approval-about">
               <VisibleText text={question.toolDescription} />
@@ -140,7 +142,7 @@ function Arguments({ question }: { question: QuestionView }) {
   return (
     <dl className="approval-fields">
       {question.fields.map((field) => (
-        <div key={field.path}>
+        <div key={field.path} className={isLong(field.value) ? 'long' : undefined}>
           <dt title={field.description}>
             <VisibleText text={field.label} />
           </dt>
@@ -153,14 +155,27 @@ function Arguments({ question }: { question: QuestionView }) {
   );
 }
 
+/** A value of several lines or parts gets the whole width, its name above it. */
+function isLong(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > 160 || value.includes('\n');
+  return typeof value === 'object' && value !== null && Object.values(value).some((part) => typeof part === 'object');
+}
+
 function Why({ question }: { question: QuestionView }) {
   const { labels } = words.approval;
+  // Said where the answer is given: the mark itself may be far down in a long text.
+  const hidden = useMemo(() => hides(question.fields.map(({ value }) => value)), [question.fields]);
   // The risk chip already says that something changes.
   const told = question.labels.filter((label) => label !== 'changes-state' || question.risk === 'reads');
   return (
     <div className="approval-why">
       <div className="approval-chips">
         <RiskChip risk={question.risk} said={words.approval.risk[question.risk]} />
+        {[...hidden].map((kind) => (
+          <Chip key={kind} tone="bad" icon="warning">
+            {words.approval.hides[kind]}
+          </Chip>
+        ))}
         {told.map((label) => (
           <Chip key={label} tone="care" icon={label === 'private-data' ? 'eye' : 'info'}>
             {label in labels ? labels[label as keyof typeof labels] : <VisibleText text={label} />}

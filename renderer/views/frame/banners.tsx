@@ -2,6 +2,7 @@ import { type ReactNode, useState } from 'react';
 import type { StatusView } from '../../../preload/contract.ts';
 import { explain, type Live, useConnection, useLink } from '../../live.ts';
 import { Icon, type IconName } from '../../parts/icon.tsx';
+import { signState } from '../../parts/sign.tsx';
 import { useToast } from '../../parts/toast.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
@@ -48,7 +49,7 @@ export function Banners({ status, onAnswer }: { status: Live<StatusView>; onAnsw
     <>
       {problem && (
         <Banner
-          tone={value.state === 'problem' ? 'bad' : 'care'}
+          tone={signState(value) === 'problem' ? 'bad' : 'care'}
           icon="warning"
           title={
             known

@@ -59,7 +59,7 @@ function headline({ status, apps, tools }: HomeView): string {
     case 'paused':
       return home.paused;
     case 'problem':
-      return status.policy && status.policy.expires > Date.now() ? home.problem : home.stopped;
+      return signState(status) === 'care' ? home.problem : home.stopped;
     case 'calm':
     case 'not-enrolled':
       return apps === 0 || tools === 0 ? home.noApps(tools) : home.quiet(apps, tools);

@@ -17,6 +17,8 @@ const effectIcons: Readonly<Record<ToolActionView['effect'], IconName>> = {
 export function ActionRow({ action }: { action: ToolActionView }) {
   const { tools } = words;
   const held = action.state === 'approved' || action.state === 'unseen' ? undefined : action.state;
+  // Where no rule gives a reason of its own, "You may use this" would only repeat "Runs by itself".
+  const said = action.effect !== 'allow' || action.rules.some(({ reason }) => reason !== undefined);
   return (
     <li className={`action ${action.state}`}>
       <div className="action-words">
@@ -40,7 +42,7 @@ export function ActionRow({ action }: { action: ToolActionView }) {
           <Icon name={held ? 'no' : effectIcons[action.effect]} />
           {held ? tools.heldBackNow : tools.effects[action.effect]}
         </p>
-        {!held && action.reason && (
+        {!held && said && action.reason && (
           <p className="tiny faint" title={action.rules.map((rule) => rule.id).join('\n')}>
             <VisibleText text={action.reason} />
           </p>

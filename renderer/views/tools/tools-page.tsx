@@ -40,7 +40,7 @@ export function ToolsPage({ status, target }: { status: StatusView | undefined; 
               <div className="tools-bar">
                 <SearchField value={text} onChange={setText} label={words.tools.search} />
                 <p className="small faint numbers" role="status">
-                  {wanted ? words.tools.found(found.length, sets.length) : words.tools.count(sets.length)}
+                  {wanted ? words.tools.found(found.length, sets.length) : words.tools.count(usable(sets), sets.length)}
                 </p>
               </div>
               {found.length === 0 ? (
@@ -77,6 +77,14 @@ export function ToolsPage({ status, target }: { status: StatusView | undefined; 
       </Loaded>
     </>
   );
+}
+
+/** The tools this person may use as things stand: the number the sidebar and Home say too. */
+function usable(sets: readonly ToolSetView[]): number {
+  return sets
+    .filter(({ enabled }) => enabled)
+    .flatMap(({ actions }) => actions)
+    .filter(({ effect, state }) => effect !== 'deny' && effect !== 'hidden' && state === 'approved').length;
 }
 
 /** The actions that match, all of them when the set itself does, undefined when nothing does. */
