@@ -2,6 +2,7 @@ import type { RecordType } from './argument-types.ts';
 import type { Reads } from './argument-values.ts';
 import type { CedarAnnotations, Question } from './cedar.ts';
 import type { CedarTool } from './cedar-schema.ts';
+import { foldAccount, type PolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
 import { hasHiddenCharacters, nearestName, quote } from './problems.ts';
@@ -72,6 +73,28 @@ export function checkRules(
     problems.push(...checkReads(rule, path, tools));
   }
   return problems;
+}
+
+/** People have the spelling of policy.json, or else the folded one; a rule about any other spelling would never apply. */
+export function checkUsers(text: string, rules: readonly Rule[], document: PolicyDocument | undefined): Problem[] {
+  if (document === undefined) return [];
+  const listed = new Map(Object.keys(document.identity.users).map((name) => [foldAccount(name), name]));
+  return rules.flatMap((rule) =>
+    entitiesNamed(rule.json).flatMap(({ type, id }): Problem[] => {
+      const spelling = listed.get(foldAccount(id)) ?? foldAccount(id);
+      if (type !== 'User' || id === spelling) return [];
+      return [
+        {
+          path: position(text, rule.offset),
+          expected: `User::${quote(spelling)}`,
+          found: `User::${quote(id)}`,
+          advice: listed.has(foldAccount(id))
+            ? 'Spell the account as identity.users in policy.json does.'
+            : 'Write it in lower case, or list the account in identity.users in policy.json in the spelling you want.',
+        },
+      ];
+    }),
+  );
 }
 
 /** `context.args has body` would be false for ever where `body` has no type, so it is not accepted. */

@@ -9,7 +9,7 @@ import {
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { noReads, type Reads, readArguments } from './argument-values.ts';
-import { checkRules, describe, file, position, type Rule, targetOf } from './cedar-problems.ts';
+import { checkRules, checkUsers, describe, file, position, type Rule, targetOf } from './cedar-problems.ts';
 import { type CedarTool, describeTools, schemaText } from './cedar-schema.ts';
 import type { PolicyDocument } from './document.ts';
 import { isJsonObject, type JsonObject, type Problem } from './json.ts';
@@ -64,14 +64,20 @@ export function generateSchema(manifest: Manifest): {
   return { text: schemaText(tools), untyped };
 }
 
-/** Strict validation against the generated schema. Problems carry file:line:column and the offending text. */
-export function checkCedar(cedarText: string, manifest: Manifest): readonly Problem[] {
-  return examine(cedarText, manifest, describeTools(manifest).tools).problems;
+/** Strict validation against the generated schema, and of people's names against policy.json where it is given. Problems carry file:line:column and the offending text. */
+export function checkCedar(cedarText: string, manifest: Manifest, document?: PolicyDocument): readonly Problem[] {
+  const { rules, problems } = examine(cedarText, manifest, describeTools(manifest).tools);
+  return [...problems, ...checkUsers(cedarText, rules, document)];
 }
 
 /** Advice about a valid policy: what is allowed and yet seldom meant. Empty for a text that does not parse. */
 export function lintCedar(cedarText: string, manifest: Manifest, document: PolicyDocument): readonly Problem[] {
-  return lintRules(examine(cedarText, manifest, describeTools(manifest).tools).rules, cedarText, manifest, document);
+  return lintRules(
+    examine(cedarText, manifest, describeTools(manifest).tools, 'checked').rules,
+    cedarText,
+    manifest,
+    document,
+  );
 }
 
 /** Compiles; fails with the same problems `checkCedar` gives, or, when already 'checked', if it cannot be parsed. WebAssembly loads with this module. */
@@ -79,11 +85,14 @@ export function compileCedar(
   cedarText: string,
   manifest: Manifest,
   checking: 'check' | 'checked' = 'check',
+  document?: PolicyDocument,
 ):
   | { readonly ok: true; readonly value: CedarEngine }
   | { readonly ok: false; readonly code: 'invalid-cedar'; readonly problems: readonly Problem[] } {
   const { tools } = describeTools(manifest);
-  const { rules, problems } = examine(cedarText, manifest, tools, checking);
+  const examined = examine(cedarText, manifest, tools, checking);
+  const { rules } = examined;
+  const problems = [...examined.problems, ...checkUsers(cedarText, rules, document)];
   if (problems.length > 0) return { ok: false, code: 'invalid-cedar', problems };
   return { ok: true, value: new Engine(cedarText, rules, tools) };
 }

@@ -1,6 +1,6 @@
 import { digestOfTargets } from './canonical.ts';
 import { type CedarAnnotations, type CedarEngine, type CedarVerdict, compileCedar, type Question } from './cedar.ts';
-import { type PolicyDocument, parsePolicyDocument } from './document.ts';
+import { foldAccount, type PolicyDocument, parsePolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
 import { type Manifest, type ManifestServer, parseManifest } from './manifest.ts';
 import { quote } from './problems.ts';
@@ -94,7 +94,9 @@ export function compileSnapshot(
   const document = parsePolicyDocument(source.policyJson);
   const manifest = parseManifest(source.manifestJson);
   // Rules are checked against the pinned tools; without a manifest there is nothing to check them against.
-  const engine = manifest.ok ? compileCedar(source.policyCedar, manifest.value, rules) : undefined;
+  const engine = manifest.ok
+    ? compileCedar(source.policyCedar, manifest.value, rules, document.ok ? document.value : undefined)
+    : undefined;
   if (document.ok && manifest.ok && engine?.ok) {
     const { organisation, version } = source;
     const digest = digestOfTargets(source);
@@ -110,10 +112,27 @@ export function compileSnapshot(
   };
 }
 
-/** The groups the policy gives this account; an account the policy does not name has none. */
+type Identity = PolicyDocument['identity'];
+/** Each folded name's spelling in policy.json. */
+const spellings = new WeakMap<Identity, ReadonlyMap<string, string>>();
+
+function spellingsOf(identity: Identity): ReadonlyMap<string, string> {
+  const known = spellings.get(identity);
+  if (known !== undefined) return known;
+  const made = new Map(Object.keys(identity.users).map((name) => [foldAccount(name), name]));
+  spellings.set(identity, made);
+  return made;
+}
+
+/**
+ * Who an account is to the policy: as policy.json spells the name, with the groups it gives, whatever upper and lower case
+ * the operating system reports. An account the policy does not list is its folded name, with no groups.
+ */
 export function userOf(snapshot: PolicySnapshot, account: string): User {
-  const { users } = snapshot.document.identity;
-  return { id: account, groups: Object.hasOwn(users, account) ? (users[account] ?? []) : [] };
+  const { identity } = snapshot.document;
+  const folded = foldAccount(account);
+  const listed = spellingsOf(identity).get(folded);
+  return listed === undefined ? { id: folded, groups: [] } : { id: listed, groups: identity.users[listed] ?? [] };
 }
 
 /** The one decision function, for listing and for calling. Pure. A tool not pinned, revoked or outside the profile is denied. */

@@ -72,6 +72,14 @@ const profile = z.strictObject({
     .min(1, 'at least one tool pattern'),
 });
 
+/**
+ * The form in which account names are compared. Windows takes "alice" and "Alice" for one account and reports whatever
+ * was typed at sign-in, so a rule about one spelling must hold for every other.
+ */
+export function foldAccount(account: string): string {
+  return account.normalize('NFKC').toLowerCase();
+}
+
 // z.record would lose a user called "__proto__"; this keeps every own name.
 const users = z.custom<Readonly<Record<string, readonly string[]>>>().transform((value, context) => {
   const input: unknown = value;
@@ -79,7 +87,14 @@ const users = z.custom<Readonly<Record<string, readonly string[]>>>().transform(
     context.addIssue({ code: 'custom', message: 'an object of user name → list of groups', input });
     return z.NEVER;
   }
+  const spellings = new Map<string, string>();
   for (const [name, groups] of Object.entries(input)) {
+    const first = spellings.get(foldAccount(name));
+    if (first !== undefined) {
+      const message = `each account name once; upper and lower case are the same account, and ${quote(first)} is there already`;
+      context.addIssue({ code: 'custom', message, path: [name], input: groups });
+    }
+    spellings.set(foldAccount(name), first ?? name);
     if (name === '') context.addIssue({ code: 'custom', message: 'a user name', path: [name], input: name });
     if (!Array.isArray(groups)) {
       context.addIssue({ code: 'custom', message: 'a list of group names', path: [name], input: groups });

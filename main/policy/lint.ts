@@ -1,6 +1,6 @@
 import { position, type Rule } from './cedar-problems.ts';
 import type { PolicyDocument } from './document.ts';
-import { isJsonObject, type Problem } from './json.ts';
+import { isJsonObject, type Json, type Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
 import { nearestName, own, pointer, quote } from './problems.ts';
 import { entitiesNamed } from './rule-scope.ts';
@@ -15,6 +15,7 @@ export function lintRules(
   document: PolicyDocument,
 ): readonly Problem[] {
   const groups = new Set(Object.values(document.identity.users).flat());
+  const users = Object.keys(document.identity.users);
   const serverGroups = new Set(manifest.servers.flatMap((server) => server.groups));
   const advice = rules.flatMap((rule): Problem[] => {
     const path = position(text, rule.offset);
@@ -27,6 +28,15 @@ export function lintRules(
         advice: 'People are shown this sentence when the rule refuses them or asks.',
       });
     }
+    if (rule.annotations.effect === 'forbid' && isForSome(own(rule.json, 'principal'))) {
+      found.push({
+        path,
+        expected: 'a permit for those who may, or a forbid for all but them',
+        found: `rule ${quote(rule.annotations.id)}, which forbids only to those it names`,
+        advice:
+          'Whoever policy.json does not list is in no group and is not stopped. Permit a group instead, or write forbid (principal, …) unless { principal in Group::"…" }.',
+      });
+    }
     const given = own(rule.json, 'annotations');
     for (const name of isJsonObject(given) ? Object.keys(given) : []) {
       if (annotations.includes(name)) continue;
@@ -37,6 +47,18 @@ export function lintRules(
     for (const { type, id } of entitiesNamed(rule.json)) {
       if (type === 'Group' && !groups.has(id))
         found.push(nobody(path, type, id, [...groups], 'a group some user is in'));
+      if (type === 'User' && !users.includes(id)) {
+        const near = nearestName(id, users);
+        found.push({
+          path,
+          expected: 'an account in identity.users of policy.json',
+          found: `User::${quote(id)}`,
+          advice:
+            near === undefined
+              ? 'List the account there, spelled as the rule spells it, so that it is known to exist.'
+              : `Did you mean User::"${near}"?`,
+        });
+      }
       if (type === 'ServerGroup' && !serverGroups.has(id)) {
         found.push(nobody(path, type, id, [...serverGroups], 'a group some server is in'));
       }
@@ -44,6 +66,13 @@ export function lintRules(
     return found;
   });
   return [...advice, ...lintProfiles(manifest, document)];
+}
+
+/** True for a scope that names a person or a group. */
+function isForSome(principal: Json | undefined): boolean {
+  if (!isJsonObject(principal)) return false;
+  const op = own(principal, 'op');
+  return op === '==' || op === 'in' || (op === 'is' && own(principal, 'in') !== undefined);
 }
 
 function nobody(path: string, type: string, id: string, known: readonly string[], expected: string): Problem {

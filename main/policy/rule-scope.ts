@@ -78,7 +78,7 @@ export function entitiesNamed(rule: JsonObject): EntityName[] {
   const visit = (value: Json): void => {
     const name = entityName(value);
     if (name !== undefined) names.push(name);
-    if (Array.isArray(value)) value.forEach(visit);
+    else if (Array.isArray(value)) value.forEach(visit);
     else if (isJsonObject(value)) Object.values(value).forEach(visit);
   };
   for (const part of ['principal', 'action', 'resource', 'conditions']) {

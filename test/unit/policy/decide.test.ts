@@ -185,9 +185,44 @@ describe('when people are told apart', () => {
   it('takes groups from the policy and from nowhere else', () => {
     const snapshot = snapshotOf(cedar, [files()], document);
     const effect = (account: string) => decide(snapshot, request(snapshot, { user: userOf(snapshot, account) })).effect;
-    expect([effect('alice'), effect('bob'), effect('eve'), effect('Alice')]).toEqual(['allow', 'deny', 'deny', 'deny']);
+    expect([effect('alice'), effect('bob'), effect('eve')]).toEqual(['allow', 'deny', 'deny']);
     expect(userOf(snapshot, 'constructor')).toEqual({ id: 'constructor', groups: [] });
     expect(userOf(snapshot, '__proto__').groups).toEqual([]);
+  });
+
+  it('takes an account for the same person however its name is spelled', () => {
+    const named = { identity: { users: { Alice: ['staff'] } } };
+    const snapshot = snapshotOf(
+      `${all} forbid (principal == User::"Alice", action in Action::"call", resource);
+       forbid (principal == User::"eve", action in Action::"call", resource);`,
+      [files()],
+      JSON.parse(JSON.stringify(named)),
+    );
+    for (const account of ['Alice', 'alice', 'ALICE', 'ａｌｉｃｅ', 'eve', 'Eve', 'EVE']) {
+      const user = userOf(snapshot, account);
+      expect(decide(snapshot, request(snapshot, { user })).effect, account).toBe('deny');
+    }
+    expect(userOf(snapshot, 'ALICE')).toEqual({ id: 'Alice', groups: ['staff'] });
+    expect(userOf(snapshot, 'Bob')).toEqual({ id: 'bob', groups: [] });
+    expect(decide(snapshot, request(snapshot, { user: userOf(snapshot, 'Bob') })).effect).toBe('allow');
+  });
+
+  it.each(['Alice', 'EVE'])('refuses a rule about User::"%s", a spelling no person ever has', (name) => {
+    const compiled = compileSnapshot({
+      organisation: 'Acme',
+      version: 1,
+      policyJson: JSON.stringify({ ...starterDocument('Acme', 'it@acme.example'), ...document }),
+      policyCedar: `${all} forbid (principal, action, resource) when { principal == User::"${name}" };`,
+      manifestJson: manifestText(files()),
+    });
+    if (compiled.ok) throw new Error('expected a problem');
+    expect(compiled.problems).toEqual([
+      expect.objectContaining({
+        file: 'policy.cedar',
+        expected: `User::"${name.toLowerCase()}"`,
+        found: `User::"${name}"`,
+      }),
+    ]);
   });
 
   it('remembers no answer of one person for another of the same name but other groups', () => {

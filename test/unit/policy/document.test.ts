@@ -92,4 +92,14 @@ describe('when users have unusual names', () => {
     expect(Object.keys(parsed.value.identity.users)).toEqual(['__proto__', 'constructor']);
     expect(Object.hasOwn(parsed.value.identity.users, 'toString')).toBe(false);
   });
+
+  it('names people once, however they are spelled', () => {
+    expect(problems({ ...least, identity: { users: { Alice: [], bob: [], alice: [], ALICE: ['x'] } } })).toEqual(
+      ['alice', 'ALICE'].map((name) => ({
+        path: `/identity/users/${name}`,
+        expected: 'each account name once; upper and lower case are the same account, and "Alice" is there already',
+        found: name === 'alice' ? 'a list of 0' : 'a list of 1',
+      })),
+    );
+  });
 });

@@ -36,6 +36,31 @@ forbid (principal, action, resource in ServerGroup::"storages") when { resource.
     ]);
   });
 
+  it('points out people policy.json does not list', () => {
+    expect(advice(`permit (principal == User::"alcie", action, resource);`)).toEqual([
+      'policy.cedar:1:1: User::"alcie" (Did you mean User::"alice"?)',
+      ...profiles,
+    ]);
+    expect(advice(`permit (principal, action, resource) when { principal == User::"zoe" };`)).toEqual([
+      'policy.cedar:1:1: User::"zoe" (List the account there, spelled as the rule spells it, so that it is known to exist.)',
+      ...profiles,
+    ]);
+  });
+
+  it.each([
+    'principal in Group::"engineering"',
+    'principal == User::"alice"',
+    'principal is User in Group::"engineering"',
+  ])('points out that a forbid for "%s" lets everybody else through', (scope) => {
+    expect(advice(`@reason("No.") forbid (${scope}, action, resource);`)).toEqual([
+      expect.stringMatching(
+        /^policy.cedar:1:1: rule "policy0", which .* \(Whoever policy.json does not list .*unless { principal in Group::"…" }/,
+      ),
+      ...profiles,
+    ]);
+    expect(advice(`permit (${scope}, action, resource);`)).toEqual(profiles);
+  });
+
   it('has nothing to say about the starter policy', () => {
     expect(advice(starterCedar('Acme'))).toEqual(profiles);
   });
