@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Metadata, MetadataKind, type Root, type Targets } from '@tufjs/models';
 import { Updater } from 'tuf-js';
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+import { digestOfTargets } from '../policy/canonical.ts';
 import { readRoot } from './enrolment.ts';
 import { describeFailure, type Refusal } from './refusal.ts';
 import type { RepositorySource } from './source.ts';
@@ -266,18 +266,16 @@ function checkClock(at: number, issued: number, where: string): Refusal | undefi
 }
 
 function toVerified(enrolment: Enrolment, texts: Readonly<Record<string, string>>, roles: Roles): VerifiedTargets {
-  const digests = TARGETS.map(({ path }) =>
-    createHash('sha256')
-      .update(texts[path] ?? '')
-      .digest('hex'),
-  );
-  return {
-    organisation: enrolment.name,
-    version: roles.versions.snapshot ?? 0,
-    digest: createHash('sha256').update(digests.join('\n')).digest('hex'),
+  const files = {
     policyJson: texts['policy.json'] ?? '',
     policyCedar: texts['policy.cedar'] ?? '',
     manifestJson: texts['manifest.json'] ?? '',
+  };
+  return {
+    organisation: enrolment.name,
+    version: roles.versions.snapshot ?? 0,
+    digest: digestOfTargets(files),
+    ...files,
     expires: roles.expires,
     signers: roles.signers,
   };
