@@ -10,9 +10,16 @@ export type CedarType =
 
 export interface RecordType {
   readonly kind: 'Record';
-  readonly fields: ReadonlyMap<string, { readonly type: CedarType; readonly required: boolean }>;
+  readonly fields: ReadonlyMap<string, Field>;
   /** Declared by the tool, but of no type Cedar has. */
   readonly untyped: ReadonlySet<string>;
+}
+
+export interface Field {
+  readonly type: CedarType;
+  readonly required: boolean;
+  /** What the server takes where an optional argument is left out. Only a value of the field's own type. */
+  readonly standard?: Json;
 }
 
 /** Deeper schemas are not typed; a rule over them would not be readable either. */
@@ -41,15 +48,54 @@ function recordOf(schema: JsonObject, walk: Walk, at: readonly PropertyKey[]): R
   const properties = own(schema, 'properties');
   const required = own(schema, 'required');
   const needed = new Set(Array.isArray(required) ? required : []);
-  const fields = new Map<string, { type: CedarType; required: boolean }>();
+  const fields = new Map<string, Field>();
   const untyped = new Set<string>();
   for (const [name, property] of isJsonObject(properties) ? Object.entries(properties) : []) {
     const here = [...at, 'properties', name];
     const type = escapes.has(name) ? refuse(walk, here, `the name ${name}`) : typeOf(property, walk, here);
     if (type === undefined) untyped.add(name);
-    else fields.set(name, { type, required: needed.has(name) });
+    else fields.set(name, { type, required: needed.has(name), ...standardOf(property, type, walk.root) });
   }
   return { kind: 'Record', fields, untyped };
+}
+
+/** The pinned `default`, of the schema itself before the one it refers to (JSON Schema 2020-12 validation, section 9.2). */
+function standardOf(schema: Json, type: CedarType, root: JsonObject): { readonly standard?: Json } {
+  let at: Json | undefined = schema;
+  // The type is known, so the references were followed before and do end.
+  while (isJsonObject(at)) {
+    const standard = own(at, 'default');
+    if (standard !== undefined) return hasType(standard, type) ? { standard } : {};
+    const reference: Json | undefined = own(at, '$ref');
+    at = typeof reference === 'string' ? resolve(root, reference) : undefined;
+  }
+  return {};
+}
+
+/** Only the JSON type: a number Cedar cannot hold is still a number, and refused when a rule reads it. */
+function hasType(value: Json, type: CedarType): boolean {
+  switch (type.kind) {
+    case 'String':
+      return typeof value === 'string';
+    case 'Long':
+      return Number.isInteger(value);
+    case 'decimal':
+      return typeof value === 'number';
+    case 'Bool':
+      return typeof value === 'boolean';
+    case 'Set':
+      return Array.isArray(value) && value.every((item: Json) => hasType(item, type.element));
+    case 'Record':
+      return (
+        isJsonObject(value) &&
+        [...type.fields].every(([name, field]) => {
+          const child = own(value, name);
+          return child === undefined ? !field.required : hasType(child, field.type);
+        })
+      );
+    default:
+      return type satisfies never;
+  }
 }
 
 function typeOf(schema: Json, walk: Walk, at: readonly PropertyKey[]): CedarType | undefined {

@@ -27,7 +27,11 @@ export class Unreadable extends Error {
   }
 }
 
-/** The part of the arguments that rules read, as Cedar JSON. Throws Unreadable. */
+/**
+ * The part of the arguments that rules read, as Cedar JSON. Throws Unreadable. Optional arguments that are left out have
+ * their pinned default here, because the server will take it: a rule against `force` must not be dodged by leaving out a
+ * `force` that is on by itself. What is sent and shown stays as it came.
+ */
 export function readArguments(args: JsonObject, type: RecordType, reads: Reads): JsonObject {
   return record(args, type, reads, [], { left: maxValues });
 }
@@ -39,16 +43,18 @@ function record(
   at: readonly PropertyKey[],
   budget: { left: number },
 ): JsonObject {
-  const names = reads.whole ? Object.keys(value) : [...reads.fields.keys()];
+  const names = reads.whole ? new Set([...Object.keys(value), ...type.fields.keys()]) : reads.fields.keys();
   const entries: [string, Json][] = [];
   for (const name of names) {
-    if (!Object.hasOwn(value, name)) continue;
     const field = type.fields.get(name);
+    const standard = field?.required === false ? field.standard : undefined;
+    const given = Object.hasOwn(value, name) ? (value[name] ?? null) : standard;
+    if (given === undefined) continue;
     const here = [...at, name];
     // Left out, it would look absent to the rule that asks for it.
-    if (field === undefined) throw new Unreadable(here, 'an argument the policy has a type for', show(value[name]));
+    if (field === undefined) throw new Unreadable(here, 'an argument the policy has a type for', show(given));
     const child = reads.whole ? everything : (reads.fields.get(name) ?? everything);
-    entries.push([name, convert(value[name] ?? null, field.type, child, here, budget)]);
+    entries.push([name, convert(given, field.type, child, here, budget)]);
   }
   return ownRecord(entries);
 }
