@@ -405,6 +405,7 @@ export const en = {
     copyRaw: 'Copy exactly what will be sent',
     about: 'What this tool says it does',
     risk: { reads: 'Only reads', changes: 'Changes something', destroys: 'Can delete' },
+    hides: { hidden: 'Has hidden characters', mixed: 'Mixes two alphabets' },
     labels: {
       'untrusted-input': 'Takes in text from outside',
       'private-data': 'Sees private data',
@@ -438,7 +439,6 @@ export const en = {
     look: 'Look at it',
     reading: 'Reading…',
     tooLong: 'That file is far too long for an enrolment. Ask IT for the file named org.json.',
-    hides: { hidden: 'Has hidden characters', mixed: 'Mixes two alphabets' },
     demo: 'Just looking?',
     demoDetail:
       'Make a small demo organisation on this computer, with its own keys, tools and rules. You can leave it at any time.',
