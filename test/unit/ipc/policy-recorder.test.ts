@@ -27,7 +27,11 @@ function stage() {
         digest: `d${version}`,
         signers: { policy: ['p'], servers: ['s'] },
       };
-      state = { enrolment, current: targets, ...(problem ? { problem: { ...problem, since: 0 } } : {}) } as TrustState;
+      state = {
+        enrolment,
+        current: targets,
+        ...(problem ? { problem: { ...problem, since: 0 } } : {}),
+      } as unknown as TrustState;
       current = { ok: true, snapshot: targets as unknown as PolicySnapshot };
       look();
     },
