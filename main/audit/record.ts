@@ -23,6 +23,12 @@ export interface CallFacts {
   readonly argumentsDigest: string;
   /** The arguments as JSON text; absent under payloads: "digest". */
   readonly arguments?: string;
+  /** Length in bytes of arguments too large to be kept with a refusal. */
+  readonly argumentsBytes?: number;
+  /** What was sent beside name and arguments, as JSON text; absent under payloads: "digest", and where there was nothing. */
+  readonly extra?: string;
+  /** Hex SHA-256 of the RFC 8785 bytes of it. */
+  readonly extraDigest?: string;
   readonly effect: 'allow' | 'ask' | 'deny';
   readonly rules: readonly RuleRef[];
   readonly reason: string;

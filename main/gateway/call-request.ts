@@ -27,6 +27,13 @@ export type CallAnswer =
   /** The caller cancelled: it wants no answer. */
   | { readonly kind: 'none' };
 
+export interface Extra {
+  readonly value: JsonObject;
+  readonly text: string;
+  /** Hex SHA-256 of its RFC 8785 bytes. */
+  readonly digest: string;
+}
+
 /** A call whose tool is known, under the policy it is decided by. */
 export interface KnownCall {
   readonly callId: string;
@@ -37,6 +44,14 @@ export interface KnownCall {
   /** Hex SHA-256 of the RFC 8785 bytes of the arguments. */
   readonly argumentsDigest: string;
   readonly argumentsText: string;
+  /** What is sent on beside name and arguments. */
+  readonly extra?: Extra;
+}
+
+/** Why a call that was decided may not be made after all. */
+export interface Lapse {
+  readonly message: string;
+  readonly answer: CallAnswer;
 }
 
 /** What a refusal or a record says of the decision behind it. */

@@ -1,26 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import type { ApprovalOutcome, Approvals } from '../approvals/approvals.ts';
+import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { BackendSession, Backends } from '../backends/backends.ts';
 import { type Decision, decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
 import { isJsonObject, type JsonObject, type Problem } from '../policy/json.ts';
 import type { PinVerdict } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
-import { type CallAnswer, type CallRequest, depthLimit, type KnownCall, noRule, type Step } from './call-request.ts';
+import { askPerson } from './ask-person.ts';
+import {
+  type CallAnswer,
+  type CallRequest,
+  depthLimit,
+  type KnownCall,
+  type Lapse,
+  noRule,
+  type Step,
+} from './call-request.ts';
 import { type Approval, Carrier } from './carry.ts';
 import type { Catalog } from './catalog.ts';
 import { failureCode } from './failure.ts';
+import { roundTripKeyOf, sentBeside } from './forwarded.ts';
 import type { InForce } from './gateway.ts';
 import { changesInWords } from './held-back.ts';
 import { type NamedTool, nameTable } from './names.ts';
 import { PinnedInput } from './pinned-input.ts';
-import { askLine, describeProblem, nameAction, ruleLine, sentence, whyNotApproved } from './refusal.ts';
+import { askLine, describeProblem, nameAction, ruleLine, sentence } from './refusal.ts';
 import { digestOfArguments, Refusals } from './refuse.ts';
-import { type StopReason, stopCode, stopReasonOf, whyStopped } from './stop.ts';
+import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
 import { clip, rpcCode } from './wire.ts';
 
 /** How often a call is decided anew because the policy changed under it. */
 const roundLimit = 3;
+/** Calls of one app under way at once, waiting for the person included. */
+const runningLimit = 256;
 
 export interface CallDeps {
   readonly clock: Clock;
@@ -43,6 +55,8 @@ export class Calls {
   readonly #input = new PinnedInput();
   readonly #refusals: Refusals;
   readonly #carrier: Carrier;
+  /** Calls under way per app. */
+  readonly #running = new Map<string, number>();
 
   constructor(deps: CallDeps) {
     this.#deps = deps;
@@ -50,8 +64,31 @@ export class Calls {
     this.#carrier = new Carrier({ ...deps, refusals: this.#refusals });
   }
 
+  /** Never rejects: what breaks on our side is an answer too, so that each caller gets one under its own id. */
   async run(request: CallRequest): Promise<CallAnswer> {
     const callId = randomUUID();
+    const { id } = request.app;
+    const running = this.#running.get(id) ?? 0;
+    if (running >= runningLimit) return this.#refusals.tooManyCalls(callId, request, runningLimit);
+    this.#running.set(id, running + 1);
+    try {
+      return await this.#run(callId, request);
+    } catch (error) {
+      this.#deps.log.error('call-failed', { callId, error: String(error) });
+      const message = 'Gatehouse failed to answer. Try again; if it happens again, ask your IT team.';
+      return { kind: 'error', error: { code: rpcCode.internalError, message } };
+    } finally {
+      const left = (this.#running.get(id) ?? 1) - 1;
+      if (left > 0) this.#running.set(id, left);
+      else this.#running.delete(id);
+    }
+  }
+
+  flushRefusals(all = false): void {
+    this.#refusals.flush(all);
+  }
+
+  async #run(callId: string, request: CallRequest): Promise<CallAnswer> {
     const wireName = request.params.name;
     if (typeof wireName !== 'string') return invalidParams('"name" must be the name of a tool');
     const inForce = this.#deps.inForce();
@@ -68,6 +105,12 @@ export class Calls {
     if (argumentsDigest === undefined) {
       return invalidParams(`"arguments" nest deeper than ${depthLimit} levels, or hold text that is not valid Unicode`);
     }
+    const beside = sentBeside(request.params);
+    const extraDigest = beside && digestOfArguments(beside);
+    if (beside !== undefined && extraDigest === undefined) {
+      const what = 'what is sent beside "name" and "arguments"';
+      return invalidParams(`${what} nests deeper than ${depthLimit} levels, or holds text that is not valid Unicode`);
+    }
     // Numbers travel as JavaScript has them: 1.0 is sent on as 1, and integers beyond 2^53 lose digits. What is
     // validated, decided, shown, recorded and forwarded is one value throughout; of a repeated key the last counts.
     const call: KnownCall = {
@@ -78,7 +121,13 @@ export class Calls {
       args: isJsonObject(given) ? given : {},
       argumentsDigest,
       argumentsText: JSON.stringify(given ?? {}),
+      ...(beside !== undefined &&
+        extraDigest !== undefined && {
+          extra: { value: beside, text: JSON.stringify(beside), digest: extraDigest },
+        }),
     };
+    const roundTripKey = roundTripKeyOf(request.params);
+    if (roundTripKey !== undefined) return this.#notAsked(call, roundTripKey);
     const seen = this.#deps.catalog.verdict(named.server, named.tool);
     if (seen !== undefined && seen.state !== 'approved') return this.#definitionChanged(call, seen);
     const problems = this.#input.problems(named.pin, given);
@@ -96,23 +145,27 @@ export class Calls {
       if (!ready.ok) return ready.answer;
       let approval: Approval;
       if (decision.effect === 'ask') {
-        const asked = await this.#ask(call, decision);
+        const asked = await askPerson({ ...this.#deps, refusals: this.#refusals }, call, decision);
         if (!asked.ok) return asked.answer;
         approval = asked.value;
+        const meanwhile = this.#recheck(call);
+        if (!meanwhile.ok) return meanwhile.answer;
+        // The yes is for what was shown, so the definition is looked at once more.
+        if (meanwhile.value === call) ready = await this.#openVerified(call, decision);
+        if (!ready.ok) return ready.answer;
       }
-      // Opening a backend and asking a person take time: what was decided must still be so.
+      // Opening a backend and asking a person take time: what was decided must still be so. From here to the begin row
+      // nothing is awaited.
       const still = this.#recheck(call);
       if (!still.ok) return still.answer;
       if (still.value.snapshot !== call.snapshot) {
         call = still.value;
         continue;
       }
-      // The yes is for what was shown, so the definition is looked at once more.
-      if (decision.effect === 'ask') ready = await this.#openVerified(call, decision);
-      if (!ready.ok) return ready.answer;
       const stop = stopReasonOf(call.request.signal);
-      if (stop !== undefined) return this.#stopped(call, decision, stop);
-      return this.#carrier.carry(call, decision, approval, ready.value);
+      if (stop !== undefined) return this.#refusals.stopped(call, decision, stop);
+      const decided = call;
+      return this.#carrier.carry(decided, decision, approval, ready.value, () => this.#lapse(decided, decision));
     }
     const { contact } = call.snapshot.document;
     const why = 'the policy changed several times while it was being decided. Try again.';
@@ -144,67 +197,13 @@ export class Calls {
       return ended(this.#definitionChanged(call, verdict ?? { state: 'missing', pin: named.pin }));
     } catch (error) {
       const stop = stopReasonOf(request.signal);
-      if (stop !== undefined) return ended(this.#stopped(call, decision, stop));
+      if (stop !== undefined) return ended(this.#refusals.stopped(call, decision, stop));
       const code = failureCode(error);
       this.#deps.log.warn('backend-not-reached', { alias: server.alias, code, error: String(error) });
       const why = code === 'revoked' ? 'is no longer approved.' : 'cannot be reached right now. Try again in a moment.';
       const message = sentence(`${this.#action(call)} was not done: ${server.title} ${why}`, askLine(decision.contact));
       return ended(this.#refusals.refuse(call, 'backend-unavailable', decision, message));
     }
-  }
-
-  async #ask(call: KnownCall, decision: Decision): Promise<Step<Approval>> {
-    const { snapshot, named, request, callId } = call;
-    const { approvals, audit } = this.#deps;
-    const { message, remember, timeoutSeconds } = snapshot.document.approvals;
-    const withdraw = new AbortController();
-    const asking = approvals.ask(
-      {
-        callId,
-        app: request.app.name,
-        user: this.#deps.account,
-        session: request.session,
-        alias: named.server.alias,
-        serverTitle: named.server.title,
-        tool: named.tool,
-        definition: named.pin.definition,
-        definitionSha256: named.pin.sha256,
-        args: call.args,
-        labels: named.pin.labels,
-        reason: decision.reason,
-        rules: decision.rules.map((rule) => rule.id),
-        policyDigest: snapshot.digest,
-        message,
-        remember,
-        timeoutMs: timeoutSeconds * 1000,
-      },
-      AbortSignal.any([request.signal, withdraw.signal]),
-    );
-    // None is pending when the person's earlier answer for this conversation still holds.
-    const question = approvals.pending().find((each) => each.callId === callId);
-    let outcome: ApprovalOutcome | undefined;
-    try {
-      if (question !== undefined) audit.append({ kind: 'approval.asked', callId, shownDigest: question.digest });
-      outcome = await asking;
-      const { answer, digest } = outcome;
-      if (question !== undefined) audit.append({ kind: 'approval.answered', callId, shownDigest: digest, answer });
-    } catch (error) {
-      withdraw.abort();
-      await asking;
-      return ended(this.#refusals.unrecorded(call, decision, error));
-    }
-    if (outcome.allowed) {
-      return { ok: true, value: outcome.answer === 'allow-once' ? 'person-once' : 'person-session' };
-    }
-    const stop = stopReasonOf(request.signal);
-    if (stop !== undefined) return ended(this.#stopped(call, decision, stop));
-    const words = sentence(
-      `${this.#action(call)} was not done: ${whyNotApproved(outcome.answer)}.`,
-      decision.reason,
-      ruleLine(decision.rules),
-      askLine(decision.contact),
-    );
-    return ended(this.#refusals.refuse(call, 'not-approved-by-person', decision, words));
   }
 
   /** The call under the policy now in force, which must still know the tool by the same pin, and the app. */
@@ -233,6 +232,31 @@ export class Calls {
     return { ok: true, value: { ...call, snapshot, named: now } };
   }
 
+  /** Writing the begin row takes a moment, too: why the call may not be made after it. Its end row says so. */
+  #lapse(call: KnownCall, decision: Decision): Lapse | undefined {
+    const stop = stopReasonOf(call.request.signal);
+    if (stop !== undefined) {
+      const message = whyStopped(this.#action(call), stop);
+      const answer = this.#refusals.answer(call, stopCode(stop), decision, message);
+      return { message, answer: stop === 'caller' ? { kind: 'none' } : answer };
+    }
+    const inForce = this.#deps.inForce();
+    if (inForce.ok && inForce.snapshot === call.snapshot) return undefined;
+    const { contact } = call.snapshot.document;
+    const changed = `${this.#action(call)} was not done: the policy changed at this very moment. Try again.`;
+    const message = inForce.ok ? sentence(changed, askLine(contact)) : inForce.message;
+    const code = inForce.ok ? 'policy-denied' : inForce.code;
+    return { message, answer: this.#refusals.answer(call, code, noRule(message, contact), message) };
+  }
+
+  /** More input is sent only when a server asked for it, and the gateway passes no such question on. */
+  #notAsked(call: KnownCall, key: string): CallAnswer {
+    const why = `"${key}" answers a question of a server, and Gatehouse passes none on yet. Call the tool without it`;
+    const message = `${this.#action(call)} was not done: ${why}.`;
+    this.#refusals.refuse(call, 'invalid-arguments', noRule(why, call.snapshot.document.contact), message);
+    return invalidParams(why);
+  }
+
   #denied(call: KnownCall, decision: Decision): CallAnswer {
     const message = sentence(
       `${this.#action(call)} was not done: your organisation's policy does not allow it.`,
@@ -259,19 +283,12 @@ export class Calls {
     const { document } = call.snapshot;
     const shown = problems.slice(0, 20);
     const reason = 'The input does not fit what the tool takes.';
-    const message = `${this.#action(call)} was not done: its input does not fit.\n${shown.map(describeProblem).join('\n')}`;
+    const lines = clip(shown.map(describeProblem).join('\n'), 8_000);
+    const message = `${this.#action(call)} was not done: its input does not fit.\n${lines}`;
     // What was found is part of the arguments: where only digests are kept, the record names the fields alone.
-    const fields = `${reason} Fields: ${shown.map((problem) => problem.path).join(', ')}`;
+    const fields = clip(`${reason} Fields: ${shown.map((problem) => problem.path).join(', ')}`, 8_000);
     const recorded = document.audit.payloads === 'full' ? message : fields;
     return this.#refusals.refuse(call, 'invalid-arguments', noRule(reason, document.contact), message, recorded);
-  }
-
-  /** Stopped before it was begun. A caller that cancelled wants no answer, but the record says what became of it. */
-  #stopped(call: KnownCall, decision: Decision, stop: StopReason): CallAnswer {
-    const code = stopCode(stop);
-    const recorded = code === 'cancelled' ? 'not-approved-by-person' : code;
-    const answer = this.#refusals.refuse(call, recorded, decision, whyStopped(this.#action(call), stop));
-    return stop === 'caller' ? { kind: 'none' } : answer;
   }
 
   #action(call: KnownCall): string {

@@ -1,14 +1,15 @@
 import type { AuditWriter, CallOutcome } from '../audit/record.ts';
 import type { BackendReply, BackendSession } from '../backends/backends.ts';
 import { sha256Hex } from '../policy/canonical.ts';
-import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { CallAnswer, KnownCall, Verdict } from './call-request.ts';
+import { type CallAnswer, depthLimit, type KnownCall, type Lapse, type Verdict } from './call-request.ts';
 import { failureCode } from './failure.ts';
+import { forwarded } from './forwarded.ts';
 import { askLine, nameAction, sentence, type WireRefusalCode } from './refusal.ts';
 import { complete, type Refusals } from './refuse.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import { clip, metaKey, rpcCode } from './wire.ts';
+import { clip, nestsDeeperThan, rpcCode } from './wire.ts';
 
 export type Approval = 'person-once' | 'person-session' | undefined;
 
@@ -45,7 +46,14 @@ export class Carrier {
     this.#refusals = parts.refusals;
   }
 
-  async carry(call: KnownCall, verdict: Verdict, approval: Approval, session: BackendSession): Promise<CallAnswer> {
+  /** `lapsed` says, once the begin row is written, whether the call may no longer be made. */
+  async carry(
+    call: KnownCall,
+    verdict: Verdict,
+    approval: Approval,
+    session: BackendSession,
+    lapsed: () => Lapse | undefined,
+  ): Promise<CallAnswer> {
     const facts = this.#refusals.factsOf(call, verdict);
     try {
       await this.#audit.appendSoon({
@@ -57,23 +65,31 @@ export class Carrier {
       return this.#refusals.unrecorded(call, verdict, error);
     }
     const begun = this.#clock.now();
-    const end = await this.#forward(call, verdict, session);
-    return this.#record(call, verdict, begun, end);
+    return this.#record(call, verdict, begun, await this.#end(call, verdict, session, lapsed()));
+  }
+
+  /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between `lapse` and the sending. */
+  async #end(call: KnownCall, verdict: Verdict, session: BackendSession, lapse: Lapse | undefined): Promise<End> {
+    if (lapse !== undefined) {
+      return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
+    }
+    try {
+      return await this.#forward(call, verdict, session);
+    } catch (error) {
+      return this.#failed(call, verdict, error);
+    }
   }
 
   async #forward(call: KnownCall, verdict: Verdict, session: BackendSession): Promise<End> {
     const { request, named, snapshot } = call;
-    let reply: BackendReply;
-    try {
-      reply = await session.request('tools/call', forwarded(request.params, named.tool), {
-        signal: request.signal,
-        timeoutMs: snapshot.document.resilience.deadlineSeconds * 1000,
-        ...(request.onProgress !== undefined && { onProgress: request.onProgress }),
-      });
-    } catch (error) {
-      return this.#failed(call, verdict, error);
-    }
+    const reply: BackendReply = await session.request('tools/call', forwarded(request.params, named.tool), {
+      signal: request.signal,
+      timeoutMs: snapshot.document.resilience.deadlineSeconds * 1000,
+      ...(request.onProgress !== undefined && { onProgress: request.onProgress }),
+    });
     if (reply.ok) return this.#delivered(call, verdict, reply.result, session.era);
+    // It is turned into text here and again for the wire: neither may fail over its depth.
+    if (nestsDeeperThan({ ...reply.error }, depthLimit)) throw new Error(`an error nested deeper than ${depthLimit}`);
     const bytes = Buffer.byteLength(JSON.stringify(reply.error));
     if (bytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, bytes);
     // A server's own words may repeat what it was sent.
@@ -87,20 +103,14 @@ export class Carrier {
 
   #delivered(call: KnownCall, verdict: Verdict, result: JsonObject, backendEra: 'legacy' | 'modern'): End {
     const { request, snapshot } = call;
-    let text: string;
-    try {
-      // The one time a result is turned into text: for the bound, the record and the wire alike.
-      text = JSON.stringify(result);
-    } catch (error) {
-      // Nested too deeply to be written as text.
-      return this.#failed(call, verdict, error);
-    }
+    // The one time a result is turned into text: for the bound, the record and the wire alike. Throws when it nests too deeply.
+    const text = JSON.stringify(result);
     const resultBytes = Buffer.byteLength(text);
     if (resultBytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, resultBytes);
     const unfinished = result.resultType !== undefined && result.resultType !== 'complete';
     if (request.era === 'legacy' && backendEra === 'modern' && unfinished) {
       // Multi round-trip answers do not exist for this caller; forwarding one would look like a finished call.
-      return this.#failed(call, verdict, new Error(`resultType ${JSON.stringify(result.resultType)}`));
+      throw new Error(`resultType ${clip(JSON.stringify(result.resultType), 200)}`);
     }
     const keep = snapshot.document.audit.payloads === 'full';
     return {
@@ -188,26 +198,4 @@ export class Carrier {
       return this.#refusals.answer(call, 'record-unavailable', verdict, message);
     }
   }
-}
-
-/** What belongs to the hop between caller and gateway only; each hop states its own. */
-const hopMeta: ReadonlySet<string> = new Set([
-  metaKey.protocolVersion,
-  metaKey.clientInfo,
-  metaKey.clientCapabilities,
-  metaKey.logLevel,
-  'progressToken',
-]);
-
-/** The caller's params, key order kept, under the backend's own tool name and without this hop's `_meta`. */
-export function forwarded(params: JsonObject, tool: string): JsonObject {
-  const meta = params._meta;
-  if (!isJsonObject(meta)) return { ...params, name: tool };
-  const kept = Object.entries(meta).filter(([key]) => !hopMeta.has(key));
-  // An object the caller sent empty stays; one that held nothing but this hop's keys goes.
-  if (kept.length > 0 || Object.keys(meta).length === 0) {
-    return { ...params, name: tool, _meta: Object.fromEntries(kept) };
-  }
-  const { _meta: _hop, ...rest } = params;
-  return { ...rest, name: tool };
 }

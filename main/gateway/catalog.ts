@@ -7,6 +7,7 @@ import { type Endpoint, endpointKey } from './admit.ts';
 import { failureCode } from './failure.ts';
 import type { HeldBackTools } from './held-back.ts';
 import { type NamedTool, nameTable } from './names.ts';
+import { boundVerdicts } from './shown-definition.ts';
 
 /** Whose list: everything a list depends on. */
 export interface View {
@@ -279,7 +280,7 @@ export class Catalog {
     this.#comparisons.set(shown, perServer);
     const known = perServer.get(server);
     if (known !== undefined) return known;
-    const verdicts = compareTools(server, shown);
+    const verdicts = boundVerdicts(compareTools(server, shown));
     const clean = [...verdicts.values()].every((verdict) => verdict.state === 'approved');
     const comparison: Comparison = { verdicts, clean };
     perServer.set(server, comparison);

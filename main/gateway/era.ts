@@ -107,7 +107,8 @@ function messageOf(body: Json): LegacyMessage | undefined {
   return { kind: 'request', id, method, params: params ?? noParams };
 }
 
-function idOf(body: Json): RpcId | null {
+/** The id a message gives itself, to answer it by; null when it has none. */
+export function idOf(body: Json): RpcId | null {
   if (!isJsonObject(body)) return null;
   const { id } = body;
   return typeof id === 'string' || typeof id === 'number' ? id : null;

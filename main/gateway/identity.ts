@@ -3,6 +3,7 @@ import type { PolicySnapshot } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { Endpoint } from './admit.ts';
 import { houseKey } from './catalog.ts';
+import { clip } from './wire.ts';
 
 /** What an endpoint says of itself, in `initialize` and `server/discover`. */
 export interface ServerIdentity {
@@ -21,7 +22,10 @@ export function instructionsFor(organisation: string | undefined): string {
   return `The tools here are provided and governed by ${whose}. A call may be refused or wait until the person at this computer agrees; a refusal says why and whom to ask. Show it to the person and do not try to work around it.`;
 }
 
-/** The house's own identity, or for an endpoint of one server that server's, so that callers find what they expect. */
+/**
+ * The house's own identity, or for an endpoint of one server that server's name and version, so that callers find what
+ * they expect. Nothing else a server says of itself is passed on: nobody approved it, and models read it.
+ */
 export async function identityOf(
   parts: { readonly version: string; readonly backends: Backends },
   snapshot: PolicySnapshot | undefined,
@@ -39,10 +43,17 @@ export async function identityOf(
   if (server === undefined) return { serverInfo: house, instructions };
   try {
     const session = await parts.backends.open(server.alias, houseKey, AbortSignal.timeout(nameWaitMs));
-    return { serverInfo: session.serverInfo, instructions };
+    const { name, version } = session.serverInfo;
+    const own = { name: plainText(name) || server.alias, title: server.title, version: plainText(version) };
+    return { serverInfo: own, instructions };
   } catch {
     // Not reachable now: the name the organisation gave it will do, and its tools are announced when it arrives.
     const version = typeof server.server.version === 'string' ? server.server.version : parts.version;
     return { serverInfo: { name: server.alias, title: server.title, version }, instructions };
   }
+}
+
+/** Short text on one line, without characters that do not show; empty for what is not text. */
+function plainText(value: unknown): string {
+  return typeof value === 'string' ? clip(value.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, ''), 64) : '';
 }

@@ -3,7 +3,7 @@ import type { PolicySnapshot } from '../policy/decide.ts';
 import { admit, checkOrigin, type DoorPolicy, endpointOf, type Rejection } from './admit.ts';
 import { Calls } from './call.ts';
 import { Catalog } from './catalog.ts';
-import { classify } from './era.ts';
+import { classify, idOf } from './era.ts';
 import type { Exchange, Service } from './exchange.ts';
 import type { Gateway, GatewayDeps, HeldBack, InForce } from './gateway.ts';
 import { HeldBackTools } from './held-back.ts';
@@ -23,7 +23,7 @@ import {
 } from './server.ts';
 import { LegacySessions } from './session.ts';
 import { sendEmpty, sendJson } from './sse.ts';
-import { errorMessage, modernVersions, rpcCode } from './wire.ts';
+import { errorMessage, modernVersions, type RpcId, rpcCode } from './wire.ts';
 
 /** How often timers of the whole house are looked at; finer ones per call would cost more than they give. */
 const tickMs = 5_000;
@@ -42,6 +42,7 @@ export class LoopbackGateway implements Gateway {
   readonly #sessions: LegacySessions;
   readonly #listeners = new Listeners();
   readonly #rejections: Rejections;
+  readonly #calls: Calls;
   readonly #legacy: LegacyCallers;
   readonly #modern: ModernCallers;
   readonly #heldListeners = new Set<() => void>();
@@ -62,6 +63,7 @@ export class LoopbackGateway implements Gateway {
     this.#catalog = new Catalog({ backends, clock, log, held: this.#held, announce: () => this.#announce() });
     const catalog = this.#catalog;
     const calls = new Calls({ clock, log, account, inForce, backends, approvals, audit, catalog });
+    this.#calls = calls;
     const running = this.#running;
     const service: Service = { version, account, inForce, backends, calls, catalog, running };
     this.#sessions = new LegacySessions({ clock, onEnd: (key) => this.#forget(key) });
@@ -98,6 +100,7 @@ export class LoopbackGateway implements Gateway {
       }
       if (ticks % 12 === 0) this.#sessions.endIdle();
       this.#rejections.flush();
+      this.#calls.flushRefusals();
     }, tickMs);
     this.#tick.unref();
     return outcome;
@@ -158,6 +161,7 @@ export class LoopbackGateway implements Gateway {
     this.#listeners.endWhere(() => true);
     this.#sessions.endWhere(() => true);
     this.#rejections.flush(true);
+    this.#calls.flushRefusals(true);
     if (this.#server.listening) await closeServer(this.#server);
   }
 
@@ -182,16 +186,18 @@ export class LoopbackGateway implements Gateway {
     }
     this.#deps.apps.touch(admission.app.id);
     const exchange: Exchange = { request, response, app: admission.app, endpoint };
-    this.#route(exchange).catch((error: unknown) => {
+    const asked: { id: RpcId | null } = { id: null };
+    this.#route(exchange, asked).catch((error: unknown) => {
       // Our own failure: said as such, with nothing of the inside shown.
       this.#deps.log.error('request-failed', { method: request.method, error: String(error) });
       const message = 'Gatehouse failed to answer. Try again; if it happens again, ask your IT team.';
-      sendJson(response, 200, errorMessage(null, { code: rpcCode.internalError, message }));
+      sendJson(response, 200, errorMessage(asked.id, { code: rpcCode.internalError, message }));
       response.end();
     });
   }
 
-  async #route(exchange: Exchange): Promise<void> {
+  /** `asked` takes the id of the message once it is read, so that a failure of ours is answered by it too. */
+  async #route(exchange: Exchange, asked: { id: RpcId | null }): Promise<void> {
     const { request, response } = exchange;
     const version = request.headers['mcp-protocol-version'];
     if (request.method !== 'POST' && (modernVersions as readonly unknown[]).includes(version)) {
@@ -200,7 +206,7 @@ export class LoopbackGateway implements Gateway {
     }
     switch (request.method) {
       case 'POST':
-        return this.#post(exchange);
+        return this.#post(exchange, asked);
       case 'GET':
         return this.#legacy.get(exchange);
       case 'DELETE':
@@ -210,13 +216,14 @@ export class LoopbackGateway implements Gateway {
     }
   }
 
-  async #post(exchange: Exchange): Promise<void> {
+  async #post(exchange: Exchange, asked: { id: RpcId | null }): Promise<void> {
     const { request, response, app } = exchange;
     const body = await readJsonBody(request);
     if (!body.ok) {
       if (body.error !== undefined) sendAndClose(response, body.httpStatus, body.error);
       return;
     }
+    asked.id = idOf(body.json);
     const era = classify(request.headers as McpHeaders, body.json);
     switch (era.era) {
       case 'legacy':

@@ -1,4 +1,5 @@
-import type { ApprovalAnswer, RefusalCode, RuleRef } from '../audit/record.ts';
+import type { ApprovalOutcome } from '../approvals/approvals.ts';
+import type { RefusalCode, RuleRef } from '../audit/record.ts';
 import type { Problem } from '../policy/json.ts';
 import { metaKey } from './wire.ts';
 
@@ -10,6 +11,7 @@ export type WireRefusalCode =
   | 'timeout'
   | 'backend-failed'
   | 'revoked'
+  | 'too-many-calls'
   | 'cancelled';
 
 export interface Refusal {
@@ -53,7 +55,10 @@ export function ruleLine(rules: readonly RuleRef[]): string {
 }
 
 /** Why an answer that is not a yes is a no. */
-export function whyNotApproved(answer: ApprovalAnswer): string {
+export function whyNotApproved({ answer, unasked }: Pick<ApprovalOutcome, 'answer' | 'unasked'>): string {
+  if (unasked === 'too-many-waiting') {
+    return 'too many questions are waiting for an answer already. Answer those in Gatehouse first, then try again';
+  }
   switch (answer) {
     case 'deny':
       return 'you said no';

@@ -2,10 +2,12 @@ import type { AuditWriter, CallFacts, RefusalCode } from '../audit/record.ts';
 import { NotCanonical, sha256Hex, sha256OfJson } from '../policy/canonical.ts';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import type { Json } from '../policy/json.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import { type CallAnswer, type CallRequest, depthLimit, type KnownCall, type Verdict } from './call-request.ts';
 import type { InForce } from './gateway.ts';
 import { askLine, nameAction, refusalResult, sentence, type WireRefusalCode } from './refusal.ts';
+import { RefusalBudget } from './refusal-budget.ts';
+import { type StopReason, stopCode, whyStopped } from './stop.ts';
 import { clip, nestsDeeperThan, rpcCode, withLeadingMember } from './wire.ts';
 
 /** Puts the `resultType` in front that 2026-07-28 requires ("Results"); nothing else is touched. */
@@ -18,18 +20,32 @@ export class Refusals {
   readonly #account: string;
   readonly #audit: AuditWriter;
   readonly #log: Log;
+  readonly #budget: RefusalBudget;
 
-  constructor(parts: { readonly account: string; readonly audit: AuditWriter; readonly log: Log }) {
+  constructor(parts: {
+    readonly account: string;
+    readonly audit: AuditWriter;
+    readonly log: Log;
+    readonly clock: Clock;
+  }) {
     this.#account = parts.account;
     this.#audit = parts.audit;
     this.#log = parts.log;
+    this.#budget = new RefusalBudget(parts);
+  }
+
+  /** Writes the counts of refusals that got no row of their own, once their minute is over or `all`. */
+  flush(all = false): void {
+    this.#budget.flush(all);
   }
 
   /** Records and answers. `recorded` replaces the message in the record where that must not repeat arguments. */
   refuse(call: KnownCall, code: RefusalCode, verdict: Verdict, message: string, recorded = message): CallAnswer {
     // The record says what became of this call: it was not done, whatever the policy alone would have said.
     const effect = code === 'not-approved-by-person' ? 'ask' : 'deny';
-    this.#record(this.factsOf(call, { ...verdict, effect }), code, recorded);
+    const facts = this.factsOf(call, { ...verdict, effect });
+    // Until its input fits, an app can send whatever it likes.
+    this.#record(call.request, code === 'invalid-arguments' ? withoutBulk(facts) : facts, code, recorded);
     return this.answer(call, code, verdict, message);
   }
 
@@ -64,8 +80,34 @@ export class Refusals {
       rules: [],
       reason: 'This app has no tool of that name.',
     };
-    this.#record(facts, 'unknown-tool', message);
+    this.#record(request, withoutBulk(facts), 'unknown-tool', message);
     return { kind: 'error', error: { code: rpcCode.invalidParams, message } };
+  }
+
+  /** Said without a row for each: a flood is what this answers. */
+  tooManyCalls(callId: string, request: CallRequest, limit: number): CallAnswer {
+    const { app } = request;
+    const reason = `At most ${limit} calls of one app run at once.`;
+    const message = `The call was not done: ${limit} calls of ${app.name} are running already, and more are not taken. Wait until some have ended, then try again.`;
+    if (this.#budget.take(app, 'too-many-calls', 1)) {
+      try {
+        this.#audit.append({ kind: 'app.rejected', code: 'too-many-calls', message });
+      } catch (error) {
+        // The call stays refused: nothing depends on this row.
+        this.#log.error('refusal-not-recorded', { callId, code: 'too-many-calls', error: String(error) });
+      }
+    }
+    const text = refusalResult({ code: 'too-many-calls', message, rules: [], reason, contact: '', callId });
+    return { kind: 'result', text: request.era === 'modern' ? complete(text) : text };
+  }
+
+  /** Stopped before it was begun. A caller that cancelled wants no answer, but the record says what became of it. */
+  stopped(call: KnownCall, verdict: Verdict, stop: StopReason): CallAnswer {
+    const code = stopCode(stop);
+    const recorded = code === 'cancelled' ? 'not-approved-by-person' : code;
+    const { server, tool } = call.named;
+    const answer = this.refuse(call, recorded, verdict, whyStopped(nameAction(tool, server.title), stop));
+    return stop === 'caller' ? { kind: 'none' } : answer;
   }
 
   withoutPolicy(
@@ -84,20 +126,22 @@ export class Refusals {
       rules: [],
       reason: message,
     };
-    this.#record(facts, code, message);
+    this.#record(request, facts, code, message);
     const text = refusalResult({ code, message, rules: [], reason: message, contact: '', callId });
     return { kind: 'result', text: request.era === 'modern' ? complete(text) : text };
   }
 
   factsOf(call: KnownCall, verdict: Verdict): CallFacts {
-    const { callId, request, snapshot, named } = call;
+    const { callId, request, snapshot, named, extra } = call;
+    const keep = snapshot.document.audit.payloads === 'full';
     return {
       ...this.#identity(callId, request, snapshot),
       alias: named.server.alias,
       tool: named.tool,
       definition: named.pin.sha256,
       argumentsDigest: call.argumentsDigest,
-      ...(snapshot.document.audit.payloads === 'full' && { arguments: call.argumentsText }),
+      ...(keep && { arguments: call.argumentsText }),
+      ...(extra !== undefined && { extraDigest: extra.digest, ...(keep && { extra: extra.text }) }),
       effect: verdict.effect,
       rules: verdict.rules,
       reason: verdict.reason,
@@ -119,13 +163,25 @@ export class Refusals {
   }
 
   /** A refusal that cannot be recorded stays a refusal: nothing is done either way. */
-  #record(facts: CallFacts, code: RefusalCode, message: string): void {
+  #record({ app }: CallRequest, facts: CallFacts, code: RefusalCode, message: string): void {
+    if (!this.#budget.take(app, code, recordedPerMinute)) return;
     try {
       this.#audit.append({ kind: 'call.refused', code, message, ...facts });
     } catch (error) {
       this.#log.error('refusal-not-recorded', { callId: facts.callId, code, error: String(error) });
     }
   }
+}
+
+/** Rows for refusals of one kind and one app within a minute. */
+const recordedPerMinute = 120;
+/** Characters of arguments kept with a refusal of what nothing has checked yet. */
+const keptLength = 16 * 1024;
+
+function withoutBulk(facts: CallFacts): CallFacts {
+  const { arguments: text = '', extra = '', ...rest } = facts;
+  if (text.length + extra.length <= keptLength) return facts;
+  return { ...rest, argumentsBytes: Buffer.byteLength(text) };
 }
 
 /** Hex SHA-256 of the RFC 8785 bytes; undefined for what has none: nested too deeply, or half a character in a text. */
