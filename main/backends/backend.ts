@@ -12,6 +12,8 @@ import { StderrTail } from './stderr-tail.ts';
 
 /** How long a known era is trusted before it is asked for again: a server may be upgraded under the same launch (a remote one). */
 const ERA_MS = 24 * 60 * 60 * 1_000;
+/** Of a failure's words; a server may have its share in them. */
+const ERROR_CHARACTERS = 2_000;
 
 export interface BackendEnvironment {
   readonly clock: Clock;
@@ -19,6 +21,8 @@ export interface BackendEnvironment {
   readonly clientInfo: ClientInfo;
   readonly startTimeoutMs: number;
   readonly idleMs: number;
+  /** Each is a process or a connection of its own. */
+  readonly maxSessions: number;
   readonly onStatus: (status: BackendStatus) => void;
   readonly onToolsChanged: (alias: string) => void;
 }
@@ -30,6 +34,8 @@ interface Slot {
   attempt: Promise<Session>;
   session: Session | undefined;
   idle: NodeJS.Timeout | undefined;
+  /** Counts up with each use of any slot. */
+  used: number;
 }
 
 /** One approved server: its sessions by key, its health, its last words. */
@@ -47,6 +53,7 @@ export class Backend {
   #restarts = 0;
   #stopped: BackendFailure | undefined;
   #told = '';
+  #uses = 0;
   /** The last list a session read. */
   #tools: readonly JsonObject[] | undefined;
 
@@ -64,6 +71,10 @@ export class Backend {
       const now = this.#environment.clock.now();
       const retryAt = this.#backoff.retryAt(now);
       if (retryAt !== undefined) return Promise.reject(this.#backingOff(retryAt - now));
+      if (this.#slots.size >= this.#environment.maxSessions) {
+        const full = this.#makeRoom();
+        if (full) return Promise.reject(full);
+      }
       slot = this.#start(key);
     }
     this.#touch(slot);
@@ -77,15 +88,15 @@ export class Backend {
         slot,
         new BackendFailure('cancelled', this.alias, `The session with the server "${this.alias}" was closed.`),
       );
-    this.#tell();
   }
 
   /** Ends every session and start; later opens are rejected with `failure`. Resolves when processes and connections are gone. */
   async stop(failure: BackendFailure): Promise<void> {
     this.#stopped = failure;
-    await Promise.all([...this.#slots.values()].map((slot) => this.#end(slot, failure)));
-    await Promise.all(this.#closing);
+    const ended = [...this.#slots.values()].map((slot) => this.#end(slot, failure));
     this.#tell();
+    await Promise.all(ended);
+    await Promise.all(this.#closing);
   }
 
   status(): BackendStatus {
@@ -119,17 +130,44 @@ export class Backend {
     const slot: Slot = {
       key,
       callOff,
-      attempt: this.#connect(own, callOff.signal),
+      attempt: this.#connectWithRoom(own, callOff.signal),
       session: undefined,
       idle: undefined,
+      used: 0,
     };
     this.#slots.set(key, slot);
-    slot.attempt.then(
-      (session) => this.#started(slot, session),
-      (error: unknown) => this.#startFailed(slot, error),
-    );
+    slot.attempt
+      .then(
+        (session) => this.#started(slot, session),
+        (error: unknown) => this.#startFailed(slot, error),
+      )
+      .catch((error: unknown) => this.#broke(slot, error));
     this.#tell();
     return slot;
+  }
+
+  /** Ends the session that was unused for longest; where all are at work it says why there is no room. */
+  #makeRoom(): BackendFailure | undefined {
+    const idle = [...this.#slots.values()].filter((slot) => slot.session && !slot.session.busy);
+    const oldest = idle.reduce<Slot | undefined>((a, b) => (a && a.used <= b.used ? a : b), undefined);
+    if (!oldest) {
+      const text = `The server "${this.alias}" is at work in every session Gatehouse allows it (${this.#slots.size}). Try again when one of your AI apps has finished; if this happens often, ask your IT department.`;
+      return new BackendFailure('unavailable', this.alias, text);
+    }
+    const text = `The session with the server "${this.alias}" was closed to make room for another one. Please try again.`;
+    void this.#end(oldest, new BackendFailure('unavailable', this.alias, text));
+    return undefined;
+  }
+
+  /** A process takes seconds to end: starting and ending sessions in a circle must not raise their number either. */
+  async #connectWithRoom(own: () => Slot, signal: AbortSignal): Promise<Session> {
+    const { maxSessions } = this.#environment;
+    const calledOff = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    // The slot of this very start counts among the slots once it is there.
+    await undefined;
+    while (this.#slots.size + this.#closing.size > maxSessions && this.#closing.size > 0 && !signal.aborted)
+      await Promise.race([...this.#closing, calledOff]);
+    return this.#connect(own, signal);
   }
 
   #connect(own: () => Slot, signal: AbortSignal): Promise<Session> {
@@ -173,7 +211,7 @@ export class Backend {
 
   #startFailed(slot: Slot, error: unknown): void {
     if (this.#slots.get(slot.key) !== slot) return;
-    this.#forget(slot);
+    this.#takeOut(slot);
     this.#era = undefined;
     this.#failed(error instanceof Error ? error.message : String(error));
   }
@@ -181,16 +219,16 @@ export class Backend {
   #lost(slot: Slot, failure: BackendFailure, atOnce: boolean): void {
     if (this.#slots.get(slot.key) !== slot) return;
     if (slot.session) this.#track(slot.session.end(failure));
-    this.#forget(slot);
+    this.#takeOut(slot);
     if (atOnce) this.#environment.log.info('backend-session-lost', { alias: this.alias });
     else this.#failed(failure.message);
     this.#tell();
   }
 
   #failed(message: string): void {
-    this.#lastError = message;
+    this.#lastError = message.slice(0, ERROR_CHARACTERS);
     this.#backoff.failed(this.#environment.clock.now(), Math.random());
-    this.#environment.log.warn('backend-failed', { alias: this.alias, error: message });
+    this.#environment.log.warn('backend-failed', { alias: this.alias, error: this.#lastError });
     this.#tell();
   }
 
@@ -200,16 +238,27 @@ export class Backend {
     return this.#tools;
   }
 
-  /** Takes the slot out; whoever has its session holds a closed one. */
-  #forget(slot: Slot): void {
-    if (this.#slots.get(slot.key) !== slot) return;
-    clearTimeout(slot.idle);
-    this.#slots.delete(slot.key);
-    this.#tell();
+  /** A fault of our own while a start was taken up: nothing half taken up stays. */
+  #broke(slot: Slot, error: unknown): void {
+    this.#environment.log.error('backend-start', { alias: this.alias, error: String(error) });
+    const text = `The server "${this.alias}" could not be taken up. Please try again.`;
+    void this.#end(slot, new BackendFailure('unavailable', this.alias, text));
   }
 
+  /** Whoever has its session holds a closed one. */
+  #forget(slot: Slot): void {
+    if (this.#takeOut(slot)) this.#tell();
+  }
+
+  #takeOut(slot: Slot): boolean {
+    if (this.#slots.get(slot.key) !== slot) return false;
+    clearTimeout(slot.idle);
+    return this.#slots.delete(slot.key);
+  }
+
+  /** Never rejects. The ending is under way before anybody is told of it. */
   async #end(slot: Slot, failure: BackendFailure): Promise<void> {
-    this.#forget(slot);
+    this.#takeOut(slot);
     slot.callOff.abort(failure);
     const ended = slot.attempt.then(
       (session) => session.end(failure),
@@ -218,7 +267,7 @@ export class Backend {
       },
     );
     this.#track(ended);
-    await ended;
+    this.#tell();
     await Promise.all(this.#closing);
   }
 
@@ -234,6 +283,8 @@ export class Backend {
   #touch(slot: Slot): void {
     if (!slot.session || this.#slots.get(slot.key) !== slot) return;
     const { session } = slot;
+    this.#uses += 1;
+    slot.used = this.#uses;
     clearTimeout(slot.idle);
     slot.idle = setTimeout(() => {
       if (session.busy) return this.#touch(slot);
@@ -250,12 +301,16 @@ export class Backend {
     return new BackendFailure('unavailable', this.alias, `${why} It can be tried again ${when}.`);
   }
 
-  /** Tells of a change once, however many steps led to it. */
+  /** Tells of a change once, however many steps led to it. Never throws: ending a process must not depend on who hears of it. */
   #tell(): void {
-    const status = this.status();
-    const text = JSON.stringify(status);
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#environment.onStatus(status);
+    try {
+      const status = this.status();
+      const text = JSON.stringify(status);
+      if (text === this.#told) return;
+      this.#told = text;
+      this.#environment.onStatus(status);
+    } catch (error) {
+      this.#environment.log.error('backend-status', { alias: this.alias, error: String(error) });
+    }
   }
 }

@@ -10,7 +10,7 @@ export interface BackendStatus {
   readonly state: BackendState;
   readonly era?: 'legacy' | 'modern';
   readonly protocolVersion?: string;
-  /** Raw serverInfo as the backend gave it. */
+  /** What the backend said of itself, names cut to 200 characters, large members left out. */
   readonly serverInfo?: JsonObject;
   readonly sessions: number;
   readonly restarts: number;
@@ -81,6 +81,8 @@ export interface BackendsOptions {
   readonly startTimeoutMs?: number;
   /** A session unused for this long is closed. Default 300000 ms. */
   readonly idleMs?: number;
+  /** Sessions with one server at a time; for another one the longest unused is closed. Default 32. */
+  readonly maxSessions?: number;
 }
 
 /** Starts nothing by itself: `apply` names the servers, `open` starts them. */

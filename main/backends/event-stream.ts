@@ -1,5 +1,5 @@
 import { LineCutter } from './lines.ts';
-import { MESSAGE_BYTES } from './wire.ts';
+import { MESSAGE_BYTES, MessageRefused } from './message.ts';
 
 export interface StreamEvent {
   readonly type: string;
@@ -8,10 +8,11 @@ export interface StreamEvent {
 
 /**
  * Server-sent events (HTML Living Standard §9.2.6) with a bound on one event, which the parsers at hand lack. A lone CR as line end,
- * which no MCP server writes, is not recognised. Throws RangeError when an event grows beyond the bound.
+ * which no MCP server writes, is not recognised. Throws MessageRefused when an event grows beyond the bound.
  */
 export class EventStreamParser {
-  readonly #cutter = new LineCutter(MESSAGE_BYTES);
+  readonly #cutter: LineCutter;
+  readonly #maxBytes: number;
   readonly #onEvent: (event: StreamEvent) => void;
   #type = '';
   #data: string[] = [];
@@ -23,7 +24,9 @@ export class EventStreamParser {
   /** Milliseconds the server asks us to wait before a resume. */
   retryMs: number | undefined;
 
-  constructor(onEvent: (event: StreamEvent) => void) {
+  constructor(onEvent: (event: StreamEvent) => void, maxBytes = MESSAGE_BYTES) {
+    this.#cutter = new LineCutter(maxBytes);
+    this.#maxBytes = maxBytes;
     this.#onEvent = onEvent;
   }
 
@@ -48,7 +51,7 @@ export class EventStreamParser {
     const value = raw.startsWith(' ') ? raw.slice(1) : raw;
     if (field === 'data') {
       this.#size += value.length;
-      if (this.#size > MESSAGE_BYTES) throw new RangeError(`an event is longer than ${MESSAGE_BYTES} bytes`);
+      if (this.#size > this.#maxBytes) throw MessageRefused.tooLarge(this.#maxBytes);
       this.#data.push(value);
     } else if (field === 'event') this.#type = value;
     else if (field === 'id' && !value.includes('\0')) this.#idPending = value;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type Json } from '../policy/json.ts';
+import { MessageRefused, parseMessage } from './message.ts';
 
 /** How a stream of events came to its end. */
 export interface StreamEnd {
@@ -30,11 +31,12 @@ export function answers(value: unknown, id: Json): boolean {
   );
 }
 
-/** Undefined where the text is not JSON. */
+/** Undefined where the text is not JSON. Throws MessageRefused. */
 export function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseMessage(text);
+  } catch (error) {
+    if (error instanceof MessageRefused) throw error;
     // Reported by whoever receives undefined.
     return undefined;
   }

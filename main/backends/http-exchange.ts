@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import { urlToHttpOptions } from 'node:url';
+import { MessageRefused } from './message.ts';
 import { WireFailure } from './wire.ts';
 
 const REDIRECTS = 3;
@@ -108,7 +109,7 @@ function once(agents: HttpAgents, url: URL, options: Exchange): Promise<Incoming
   });
 }
 
-/** Reads a whole body; rejects with RangeError above `maxBytes`. */
+/** Reads a whole body; rejects with MessageRefused above `maxBytes`. */
 export function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -118,7 +119,7 @@ export function readBody(response: IncomingMessage, maxBytes: number): Promise<B
       if (size <= maxBytes) chunks.push(chunk);
       else {
         response.destroy();
-        reject(new RangeError(`a body is longer than ${maxBytes} bytes`));
+        reject(MessageRefused.tooLarge(maxBytes));
       }
     });
     response.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));

@@ -6,7 +6,8 @@ import { EventStreamParser } from './event-stream.ts';
 import { answers, EMPTY_END, mediaType, parse, refusalText, type StreamEnd } from './http-answer.ts';
 import { exchange, HttpAgents, readBody, readExcerpt, refuseUrl } from './http-exchange.ts';
 import { modernHeaders } from './mcp-headers.ts';
-import { MESSAGE_BYTES, type SendOptions, type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
+import { answerBytes, MessageRefused, OTHER_BYTES, parseMessage } from './message.ts';
+import { type SendOptions, type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
 
 const RESUME_MS = { first: 1_000, most: 30_000 };
 const RESUMES = 5;
@@ -81,7 +82,7 @@ export class HttpWire implements Wire {
 
   /** The stream on which a 2025 server sends what belongs to no request. Best effort; a server may have none (405). */
   openServerStream(): void {
-    void this.#resume(undefined, undefined, this.#closing.signal).catch((error: unknown) =>
+    void this.#resume(undefined, undefined, OTHER_BYTES, this.#closing.signal).catch((error: unknown) =>
       this.#note('backend-stream', this.#explain(error)),
     );
   }
@@ -131,9 +132,10 @@ export class HttpWire implements Wire {
       return;
     }
     if (type === 'application/json') {
-      this.#deliver(JSON.parse((await readBody(response, MESSAGE_BYTES)).toString('utf8')));
+      const body = await readBody(response, answerBytes(message.method));
+      this.#deliver(parseMessage(body.toString('utf8')), body.length);
     } else if (type === 'text/event-stream') {
-      await this.#follow(response, message.id, signal);
+      await this.#follow(response, message.id, answerBytes(message.method), signal);
     } else {
       response.destroy();
       throw new WireFailure(
@@ -159,21 +161,21 @@ export class HttpWire implements Wire {
       answer.id === message.id &&
       message.id !== undefined
     ) {
-      this.#deliver(answer);
+      this.#deliver(answer, body.length);
       return;
     }
     throw new WireFailure('unavailable', refusalText(status), { status, body });
   }
 
   /** Reads an event stream to its end; one that broke off before the answer is resumed if it had event ids. */
-  async #follow(response: IncomingMessage, id: Json, signal: AbortSignal): Promise<void> {
-    const stream = await this.#readStream(response, id);
+  async #follow(response: IncomingMessage, id: Json, most: number, signal: AbortSignal): Promise<void> {
+    const stream = await this.#readStream(response, id, most);
     if (stream.answered || signal.aborted) return;
-    if (stream.lastEventId !== undefined) await this.#resume(stream, id, signal);
+    if (stream.lastEventId !== undefined) await this.#resume(stream, id, most, signal);
     else if (stream.broken !== undefined) throw stream.broken;
   }
 
-  async #readStream(response: IncomingMessage, id: Json | undefined): Promise<StreamEnd> {
+  async #readStream(response: IncomingMessage, id: Json | undefined, most: number): Promise<StreamEnd> {
     let answered = false;
     let events = 0;
     const parser = new EventStreamParser(({ type, data }) => {
@@ -181,13 +183,13 @@ export class HttpWire implements Wire {
       if (type !== 'message') return;
       const value = parse(data);
       answered ||= id !== undefined && answers(value, id);
-      this.#deliver(value);
-    });
+      this.#deliver(value, data.length);
+    }, most);
     let broken: unknown;
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) parser.push(chunk);
     } catch (error) {
-      if (error instanceof RangeError) {
+      if (error instanceof MessageRefused) {
         response.destroy();
         throw error;
       }
@@ -200,7 +202,7 @@ export class HttpWire implements Wire {
    * GET with Last-Event-ID (2025-11-25, Streamable HTTP, §Resumability), or without for the server's own stream (`id` undefined), which is opened
    * again whenever it ends. Gives up after 5 fruitless tries in a row.
    */
-  async #resume(from: StreamEnd | undefined, id: Json | undefined, signal: AbortSignal): Promise<void> {
+  async #resume(from: StreamEnd | undefined, id: Json | undefined, most: number, signal: AbortSignal): Promise<void> {
     let last = from;
     for (let fruitless = 0; fruitless < RESUMES; ) {
       if (last !== undefined) {
@@ -226,7 +228,7 @@ export class HttpWire implements Wire {
           `its answer broke off and could not be resumed (HTTP ${response.statusCode})`,
         );
       }
-      const end: StreamEnd = response === undefined ? { ...EMPTY_END } : await this.#readStream(response, id);
+      const end: StreamEnd = response === undefined ? { ...EMPTY_END } : await this.#readStream(response, id, most);
       if (end.answered || signal.aborted) return;
       fruitless = end.events > 0 ? 0 : fruitless + 1;
       last = { ...end, lastEventId: end.lastEventId ?? last?.lastEventId, retryMs: end.retryMs ?? last?.retryMs };
@@ -234,18 +236,17 @@ export class HttpWire implements Wire {
     if (id !== undefined) throw new WireFailure('unavailable', 'its answer broke off and could not be resumed');
   }
 
-  #deliver(value: unknown): void {
+  #deliver(value: unknown, bytes: number): void {
     for (const message of Array.isArray(value) ? value : [value]) {
-      if (isJsonObject(message)) this.#events?.onMessage(message);
+      if (isJsonObject(message)) this.#events?.onMessage(message, bytes);
       else this.#log.debug('backend-not-json', { alias: this.#alias });
     }
   }
 
   #explain(error: unknown): WireFailure {
     if (error instanceof WireFailure) return error;
-    if (error instanceof RangeError) {
-      const megabytes = MESSAGE_BYTES / 1024 / 1024;
-      const message = `it sent a message larger than ${megabytes} MB`;
+    if (error instanceof MessageRefused) {
+      const { message } = error;
       this.#lose({ code: 'protocol', message });
       return new WireFailure('protocol', message, undefined, { cause: error });
     }

@@ -1,17 +1,20 @@
+import { MessageRefused } from './message.ts';
+
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
  * Cuts a byte stream into lines (LF or CRLF) without copying a long line again for each chunk: chunks are joined once, when
- * the line is complete. Throws RangeError when one line grows beyond `maxBytes`.
+ * the line is complete. Throws MessageRefused when one line grows beyond `maxBytes`.
  */
 export class LineCutter {
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   #parts: Buffer[] = [];
   #size = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  /** A function where the bound depends on what is awaited just then. */
+  constructor(maxBytes: number | (() => number)) {
+    this.#maxBytes = typeof maxBytes === 'number' ? () => maxBytes : maxBytes;
   }
 
   push(chunk: Buffer, onLine: (line: Buffer) => void): void {
@@ -31,10 +34,11 @@ export class LineCutter {
 
   #hold(part: Buffer): void {
     this.#size += part.length;
-    if (this.#size > this.#maxBytes) {
+    const maxBytes = this.#maxBytes();
+    if (this.#size > maxBytes) {
       this.#parts = [];
       this.#size = 0;
-      throw new RangeError(`a line is longer than ${this.#maxBytes} bytes`);
+      throw MessageRefused.tooLarge(maxBytes);
     }
     this.#parts.push(part);
   }

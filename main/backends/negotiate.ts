@@ -9,6 +9,7 @@ import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
 import type { BackendReply, BackendsOptions } from './backends.ts';
 import { BackendFailure } from './failure.ts';
 import type { Rpc } from './rpc.ts';
+import { reduceServerInfo } from './server-info.ts';
 import { WireFailure } from './wire.ts';
 
 export const MODERN_VERSION = '2026-07-28';
@@ -21,7 +22,7 @@ const UNSUPPORTED_VERSION = -32022;
 
 export type ClientInfo = BackendsOptions['clientInfo'];
 
-/** What the backend said of itself, raw. */
+/** What the backend said of itself: raw, but for a serverInfo reduced to what is bounded. */
 export interface Agreement {
   readonly era: 'legacy' | 'modern';
   readonly protocolVersion: string;
@@ -54,7 +55,10 @@ export function judgeProbe(reply: BackendReply): ProbeVerdict {
     if (!MODERN_ERRORS.has(reply.error.code)) return { kind: 'legacy' };
     if (reply.error.code === UNSUPPORTED_VERSION && (legacyOffered || supported.length === 0))
       return { kind: 'legacy' };
-    return { kind: 'refused', message: `it refuses the protocol revision ${MODERN_VERSION} (${reply.error.message})` };
+    return {
+      kind: 'refused',
+      message: `it refuses the protocol revision ${MODERN_VERSION} (${reply.error.message.slice(0, 500)})`,
+    };
   }
   const { result } = reply;
   const versions = Array.isArray(result.supportedVersions) ? result.supportedVersions : [];
@@ -77,7 +81,7 @@ function agreementFrom(
   return {
     era,
     protocolVersion,
-    serverInfo: isJsonObject(info) ? info : {},
+    serverInfo: reduceServerInfo(info),
     capabilities: isJsonObject(result.capabilities) ? result.capabilities : {},
     instructions: typeof result.instructions === 'string' ? result.instructions : undefined,
   };
@@ -204,12 +208,12 @@ async function initialize(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): 
   };
   const reply = await rpc.exchange('initialize', params, { timeoutMs, silent: true });
   if (!reply.ok) {
-    const text = `The server "${rpc.alias}" refused to start a session: ${reply.error.message} (${reply.error.code}).`;
+    const text = `The server "${rpc.alias}" refused to start a session: ${reply.error.message.slice(0, 500)} (${reply.error.code}).`;
     throw new BackendFailure('protocol', rpc.alias, text);
   }
   const version = reply.result.protocolVersion;
   if (typeof version !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
-    const found = JSON.stringify(version) ?? 'nothing';
+    const found = (JSON.stringify(version) ?? 'nothing').slice(0, 100);
     const text = `The server "${rpc.alias}" speaks the protocol revision ${found}; Gatehouse knows ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')} and ${MODERN_VERSION}.`;
     throw new BackendFailure('protocol', rpc.alias, text);
   }

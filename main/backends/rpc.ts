@@ -2,6 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import type { BackendReply, RequestOptions } from './backends.ts';
 import { BackendFailure } from './failure.ts';
+import { answerBytes, OTHER_BYTES, size } from './message.ts';
 import { type Wire, WireFailure, type WireLoss } from './wire.ts';
 
 const METHOD_NOT_FOUND = -32601;
@@ -15,7 +16,11 @@ export interface ExchangeOptions extends RequestOptions {
   readonly silent?: boolean;
 }
 
+/** Calls given up that are remembered as still to be answered. */
+const OWED = 1_000;
+
 interface Pending {
+  readonly mostBytes: number;
   readonly settle: (reply: BackendReply | BackendFailure) => void;
   readonly onProgress: ((params: JsonObject) => void) | undefined;
 }
@@ -36,6 +41,8 @@ export class Rpc {
   era: 'legacy' | 'modern' | undefined;
   readonly #log: Log;
   readonly #pending = new Map<number, Pending>();
+  /** Calls without an answer, those that were given up too: a large one may be on its way. */
+  readonly #owed = new Set<number>();
   #events: RpcEvents | undefined;
   #nextId = 0;
   #failure: BackendFailure | undefined;
@@ -60,7 +67,11 @@ export class Rpc {
   async start(events: RpcEvents): Promise<void> {
     this.#events = events;
     try {
-      await this.wire.start({ onMessage: (message) => this.#receive(message), onLoss: (loss) => this.#lost(loss) });
+      await this.wire.start({
+        onMessage: (message, bytes) => this.#receive(message, bytes),
+        mostBytes: () => this.#mostBytes(),
+        onLoss: (loss) => this.#lost(loss),
+      });
     } catch (error) {
       throw this.#explain(error);
     }
@@ -93,7 +104,8 @@ export class Rpc {
         else void this.#tellCancelled(id, reason).finally(() => closeStream.abort());
       };
       options.signal?.addEventListener('abort', cancel, { once: true });
-      this.#pending.set(id, { settle, onProgress: options.onProgress });
+      this.#pending.set(id, { settle, onProgress: options.onProgress, mostBytes: answerBytes(method) });
+      if (method === 'tools/call') this.#owe(id);
       const message: JsonObject = {
         jsonrpc: '2.0',
         id,
@@ -142,20 +154,36 @@ export class Rpc {
     const failure = this.#failed(loss.code, loss.message);
     this.#events = undefined;
     this.#reject(failure);
-    events?.onLoss(failure, loss.atOnce === true);
+    this.#guard(() => events?.onLoss(failure, loss.atOnce === true));
   }
 
-  #receive(message: JsonObject): void {
+  /** An ordinary message is much smaller than a call's answer may be; which of them a line is, shows only at its end. */
+  #mostBytes(): number {
+    return this.#owed.size > 0 ? answerBytes('tools/call') : OTHER_BYTES;
+  }
+
+  #owe(id: number): void {
+    this.#owed.add(id);
+    const [oldest] = this.#owed;
+    if (this.#owed.size > OWED && oldest !== undefined) this.#owed.delete(oldest);
+  }
+
+  #receive(message: JsonObject, bytes: number): void {
     if (typeof message.method === 'string') {
       const params = isJsonObject(message.params) ? message.params : {};
-      if (message.id !== undefined) this.#answer(message.id, message.method);
+      if (bytes > OTHER_BYTES) this.#log.warn('backend-message-too-large', { alias: this.alias, bytes });
+      else if (message.id !== undefined) this.#answer(message.id, message.method);
       else if (message.method === 'notifications/progress') this.#progress(params);
       else this.#tell(message.method, params);
       return;
     }
-    const pending = typeof message.id === 'number' ? this.#pending.get(message.id) : undefined;
+    const id = typeof message.id === 'number' ? message.id : undefined;
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (id !== undefined) this.#owed.delete(id);
     if (!pending) {
-      this.#log.debug('backend-late-answer', { alias: this.alias, id: message.id });
+      this.#log.debug('backend-late-answer', { alias: this.alias, id: id ?? typeof message.id });
+    } else if (bytes > pending.mostBytes) {
+      pending.settle(this.#failed('protocol', `its answer is larger than ${size(pending.mostBytes)}`));
     } else if (isJsonObject(message.error)) {
       const { code, message: text } = message.error;
       const error = {
@@ -187,14 +215,14 @@ export class Rpc {
     try {
       listener();
     } catch (error) {
-      this.#log.error('backend-listener', { alias: this.alias, error: String(error) });
+      this.fault('backend-listener', error);
     }
   }
 
   /** We declare no client capability, so only ping is served. A modern server has no requests to us and gets no answer. */
   #answer(id: Json, method: string): void {
-    if (this.era === 'modern') {
-      this.#log.debug('backend-request-dropped', { alias: this.alias, method });
+    if (this.era === 'modern' || (typeof id !== 'string' && typeof id !== 'number')) {
+      this.#log.debug('backend-request-dropped', { alias: this.alias, method: method.slice(0, 100) });
       return;
     }
     const answer: JsonObject =
@@ -203,7 +231,10 @@ export class Rpc {
         : {
             jsonrpc: '2.0',
             id,
-            error: { code: METHOD_NOT_FOUND, message: `Gatehouse does not offer "${method}" to servers.` },
+            error: {
+              code: METHOD_NOT_FOUND,
+              message: `Gatehouse does not offer "${method.slice(0, 100)}" to servers.`,
+            },
           };
     this.wire.send(answer).catch((error: unknown) => this.#undelivered(method, error));
   }
@@ -220,6 +251,11 @@ export class Rpc {
 
   #undelivered(method: string, error: unknown): void {
     this.#log.debug('backend-undelivered', { alias: this.alias, method, error: String(error) });
+  }
+
+  /** Something of ours went wrong where nobody waits for it. */
+  fault(event: string, error: unknown): void {
+    this.#log.error(event, { alias: this.alias, error: String(error) });
   }
 
   #cancelled(): BackendFailure {

@@ -135,7 +135,9 @@ export class Session implements BackendSession {
       const capability = this.capabilities[kind];
       if (isJsonObject(capability) && capability.listChanged === true) filter[key] = true;
     }
-    if (this.era === 'modern' && Object.keys(filter).length > 0) void this.#listenOn(filter);
+    if (this.era === 'modern' && Object.keys(filter).length > 0) {
+      this.#listenOn(filter).catch((error: unknown) => this.#rpc.fault('backend-listen', error));
+    }
   }
 
   async #listenOn(filter: JsonObject): Promise<void> {

@@ -6,9 +6,10 @@ import type { Launch } from '../policy/manifest.ts';
 import type { Log } from '../ports.ts';
 import { environmentFor, resolveCommand, workingFolder } from './launch.ts';
 import { LineCutter } from './lines.ts';
+import { MESSAGE_BYTES, MessageRefused, OTHER_BYTES, parseMessage } from './message.ts';
 import { endGroup, watchGroup } from './process-group.ts';
 import type { StderrTail } from './stderr-tail.ts';
-import { MESSAGE_BYTES, type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
+import { type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
 
 export type StdioLaunch = Extract<Launch, { transport: 'stdio' }>;
 
@@ -27,7 +28,7 @@ export class StdioWire implements Wire {
   readonly #launch: StdioLaunch;
   readonly #stderr: StderrTail;
   readonly #log: Log;
-  readonly #lines = new LineCutter(MESSAGE_BYTES);
+  readonly #lines = new LineCutter(() => this.#events?.mostBytes() ?? OTHER_BYTES);
   #child: ChildProcess | undefined;
   #ending: Promise<void> | undefined;
   #events: WireEvents | undefined;
@@ -108,7 +109,9 @@ export class StdioWire implements Wire {
   close(): Promise<void> {
     this.#events = undefined;
     this.#ending ??= this.#child
-      ? endGroup(this.#child, POLITE_MS, TERM_MS).then(() => this.#drop())
+      ? endGroup(this.#child, POLITE_MS, TERM_MS)
+          .catch((error: unknown) => this.#log.warn('backend-process', { alias: this.#alias, error: String(error) }))
+          .then(() => this.#drop())
       : Promise.resolve();
     return this.#ending;
   }
@@ -124,9 +127,10 @@ export class StdioWire implements Wire {
     try {
       this.#lines.push(chunk, (line) => this.#parse(line));
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      const megabytes = MESSAGE_BYTES / 1024 / 1024;
-      this.#lose({ code: 'protocol', message: `it sent a message larger than ${megabytes} MB` }, 0);
+      // Whatever else a message brought about: it ends this one session, not the reading of all others.
+      const message =
+        error instanceof MessageRefused ? error.message : `it sent a message that cannot be read (${String(error)})`;
+      this.#lose({ code: 'protocol', message }, 0);
     }
   }
 
@@ -134,14 +138,15 @@ export class StdioWire implements Wire {
     if (line.length === 0 || !this.#events) return;
     let value: unknown;
     try {
-      value = JSON.parse(line.toString('utf8'));
-    } catch {
+      value = parseMessage(line.toString('utf8'));
+    } catch (error) {
+      if (error instanceof MessageRefused) throw error;
       // Servers print banners to stdout by mistake; the specification forbids it, and one bad line proves nothing about the next.
       this.#log.debug('backend-not-json', { alias: this.#alias, bytes: line.length });
       return;
     }
     for (const message of Array.isArray(value) ? value : [value]) {
-      if (isJsonObject(message)) this.#events?.onMessage(message);
+      if (isJsonObject(message)) this.#events?.onMessage(message, line.length);
     }
   }
 

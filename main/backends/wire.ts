@@ -1,8 +1,5 @@
 import type { JsonObject } from '../policy/json.ts';
 
-/** Largest single message a backend may send, in bytes; a larger one ends the session so that memory stays bounded. */
-export const MESSAGE_BYTES = 64 * 1024 * 1024;
-
 /** Why a whole connection is gone. */
 export interface WireLoss {
   readonly code: 'unavailable' | 'protocol';
@@ -13,8 +10,10 @@ export interface WireLoss {
 }
 
 export interface WireEvents {
-  /** One JSON-RPC message, exactly as parsed from the wire. */
-  onMessage(message: JsonObject): void;
+  /** One JSON-RPC message, exactly as parsed from the wire, and how much of the wire it took. */
+  onMessage(message: JsonObject, bytes: number): void;
+  /** Largest message that may come now, in bytes; a larger one ends the session so that memory stays bounded. */
+  mostBytes(): number;
   /** At most once, and never after `close` was called. */
   onLoss(loss: WireLoss): void;
 }

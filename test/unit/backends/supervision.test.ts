@@ -220,7 +220,8 @@ describe('when a server process is started', () => {
       const environment: Record<string, string> = JSON.parse(
         textOf(await session.request('tools/call', call('env'), { timeoutMs })),
       );
-      const safe = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER'];
+      const anchors = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+      const safe = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', ...anchors];
       expect(environment.GATEHOUSE_TEST_NAMED).toBe('given');
       expect(Object.keys(environment).filter((name) => !safe.includes(name))).toEqual(['GATEHOUSE_TEST_NAMED']);
     } finally {
