@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseEnrolment, rootKeyIds } from './enrolment.ts';
 import { judgeExpiry, waitForExpiry } from './expiry.ts';
 import { openLastGood, tidyFolder } from './last-good.ts';
+import { memoryId, recall } from './memory.ts';
 import { createRefreshTimer } from './refresh-timer.ts';
 import { describeFailure, managedElsewhere, notEnrolled, type Refusal, superseded } from './refusal.ts';
 import { layeredSource, memorySource, openSource } from './source.ts';
@@ -16,7 +17,7 @@ import type {
 } from './trust.ts';
 import { createTurns } from './turns.ts';
 import { NOTHING_SEEN, newerSeen, type SeenMetadata, type Verdict, verifyRepository } from './verify.ts';
-import { type FolderWatch, watchRepository } from './watch-folder.ts';
+import { type FolderWatch, markOf, watchRepository } from './watch-folder.ts';
 
 const FILE_TIMEOUT_MS = 15_000;
 const REFRESH_TIMEOUT_MS = 90_000;
@@ -37,7 +38,8 @@ export function createTrust(options: TrustOptions): Trust {
   let current: VerifiedTargets | undefined;
   let problem: TrustProblem | undefined;
   let checkedAt: number | undefined;
-  let seen: SeenMetadata = kept.readSeen().metadata;
+  /** Of the organisation joined now. */
+  let seen: SeenMetadata = NOTHING_SEEN;
   /** The files behind `current`, so that an unchanged target is not fetched again. */
   let files: ReadonlyMap<string, string> = new Map();
   let failures = 0;
@@ -50,6 +52,9 @@ export function createTrust(options: TrustOptions): Trust {
   let readingGrace = false;
   /** Raised by enrol and leave: what an earlier refresh brings home is no longer wanted. */
   let epoch = 0;
+  /** Raised by leave: a joining asked for before it is called off. */
+  let departures = 0;
+  let joining = 0;
 
   const state = (): TrustState => {
     lapse();
@@ -145,17 +150,17 @@ export function createTrust(options: TrustOptions): Trust {
     }
   };
 
-  const fetchAndVerify = (target: Enrolment, signal: AbortSignal): Promise<Verdict> => {
+  const fetchAndVerify = (target: Enrolment, memory: SeenMetadata): Promise<Verdict> => {
     const repository = openSource(target.repository, {
       timeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]),
+      signal: AbortSignal.any([ending.signal, AbortSignal.timeout(REFRESH_TIMEOUT_MS)]),
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
     const known = new Map([...files].filter(([path]) => path.startsWith('targets/')));
     return verifyRepository({
       enrolment: target,
       source: layeredSource(memorySource(known), repository),
-      seen,
+      seen: memory,
       at: clock.now(),
       expiry: 'enforced',
       workIn: options.dir,
@@ -164,14 +169,14 @@ export function createTrust(options: TrustOptions): Trust {
   };
 
   /** Swaps in what was verified. What cannot be kept on disk is not taken up either: it would be gone at the next start. */
-  const takeUp = (verdict: Verdict & { ok: true }, orgJson?: string): Refusal | undefined => {
+  const takeUp = (target: Enrolment, verdict: Verdict & { ok: true }, orgJson?: string): Refusal | undefined => {
     try {
       // Joining: whatever fails first leaves the old enrolment, or the new one complete.
       if (orgJson !== undefined) {
         kept.writeGood(verdict.files);
         kept.writeEnrolment(orgJson);
       }
-      kept.writeSeen(verdict.seen, clock.now());
+      kept.writeSeen(memoryId(target), verdict.seen, clock.now());
       if (orgJson === undefined && !sameFiles(files, verdict.files)) kept.writeGood(verdict.files);
     } catch (error) {
       return describeFailure(error, options.dir);
@@ -198,18 +203,19 @@ export function createTrust(options: TrustOptions): Trust {
     if (!enrolment) return { ok: false, problem: problem ?? setProblem(notEnrolled) };
     if (ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
     const mine = epoch;
-    const verdict = await fetchAndVerify(enrolment, ending.signal);
+    const target = enrolment;
+    const verdict = await fetchAndVerify(target, seen);
     if (mine !== epoch || ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
     if (!verdict.ok) {
-      remember(verdict.seen);
+      remember(target, verdict.seen);
       return failed(verdict);
     }
     const changed = current?.version !== verdict.value.version || current.digest !== verdict.value.digest;
     const unfit = changed ? await acceptable(verdict.value) : undefined;
     if (mine !== epoch || ending.signal.aborted) return { ok: false, problem: { ...superseded, since: clock.now() } };
-    const refusal = unfit ?? takeUp(verdict);
+    const refusal = unfit ?? takeUp(target, verdict);
     if (refusal) {
-      remember(verdict.seen);
+      remember(target, verdict.seen);
       return failed(refusal);
     }
     log.info(changed ? 'policy-taken-up' : 'policy-checked', {
@@ -221,10 +227,10 @@ export function createTrust(options: TrustOptions): Trust {
   };
 
   /** A refused refresh still proves what exists: nothing older may come back later. */
-  const remember = (metadata: SeenMetadata) => {
+  const remember = (target: Enrolment, metadata: SeenMetadata) => {
     seen = metadata;
     try {
-      kept.writeSeen(metadata, checkedAt);
+      kept.writeSeen(memoryId(target), metadata, checkedAt);
     } catch (error) {
       log.error('trust-seen-not-kept', { message: messageOf(error) });
     }
@@ -236,22 +242,26 @@ export function createTrust(options: TrustOptions): Trust {
   const refresh = (): Promise<RefreshResult> => {
     waiting ??= turns.take(async () => {
       waiting = undefined;
-      const result = await refreshNow().catch((error: unknown) =>
-        failed(describeFailure(error, enrolment?.repository ?? options.dir)),
-      );
+      const mine = epoch;
+      const result = await refreshNow().catch((error: unknown): RefreshResult => {
+        // Of an organisation that was left meanwhile nobody wants to hear.
+        if (mine !== epoch) return { ok: false, problem: { ...superseded, since: clock.now() } };
+        return failed(describeFailure(error, enrolment?.repository ?? options.dir));
+      });
       if (!ending.signal.aborted && enrolment) timer.schedule(failures);
       return result;
     });
     return waiting;
   };
 
-  const follow = () => {
+  /** `known`: what a folder held before it was read. */
+  const follow = (known?: Promise<string>) => {
     watched?.close();
     watched = undefined;
     if (!enrolment || ending.signal.aborted || !started) return;
     timer.schedule(failures);
     if (enrolment.repository.startsWith('file:'))
-      watched = watchRepository(fileURLToPath(enrolment.repository), () => void refresh());
+      watched = watchRepository(fileURLToPath(enrolment.repository), () => void refresh(), known ? { known } : {});
   };
 
   const loadEnrolment = () => {
@@ -265,6 +275,7 @@ export function createTrust(options: TrustOptions): Trust {
     const parsed = parseEnrolment(stored.value);
     if (!parsed.ok) return setProblem({ code: 'invalid-enrolment', message: parsed.message });
     enrolment = parsed.value;
+    seen = recall(enrolment, [], kept.readMemories());
     return undefined;
   };
 
@@ -280,8 +291,9 @@ export function createTrust(options: TrustOptions): Trust {
       return;
     }
     const mine = epoch;
+    const target = enrolment;
     const verdict = await verifyRepository({
-      enrolment,
+      enrolment: target,
       source: memorySource(good.value),
       seen: NOTHING_SEEN,
       at: clock.now(),
@@ -290,6 +302,7 @@ export function createTrust(options: TrustOptions): Trust {
       workIn: options.dir,
       where: `${options.dir} (kept on this computer)`,
     });
+    if (mine !== epoch || ending.signal.aborted) return;
     if (!verdict.ok) {
       setProblem({ code: verdict.code === 'unreachable' ? 'tampered' : verdict.code, message: verdict.message });
       return;
@@ -303,9 +316,47 @@ export function createTrust(options: TrustOptions): Trust {
       return;
     }
     files = good.value;
-    checkedAt = kept.readSeen().checkedAt;
+    checkedAt = kept.readMemories().find(({ id }) => id === memoryId(target))?.checkedAt;
     putInForce(verdict.value);
     lapse();
+  };
+
+  const enrolNow = async (orgJson: string, calledOff: () => boolean): Promise<RefreshResult> => {
+    const refuse = (refusal: Refusal): RefreshResult => ({ ok: false, problem: { ...refusal, since: clock.now() } });
+    if (managed) return refuse(managedElsewhere(enrolment?.name));
+    if (calledOff()) return refuse(superseded);
+    const parsed = parseEnrolment(orgJson);
+    if (!parsed.ok) return refuse({ code: 'invalid-enrolment', message: parsed.message });
+    const target = parsed.value;
+    try {
+      tidyFolder(options.dir);
+    } catch (error) {
+      return refuse(describeFailure(error, options.dir));
+    }
+    const known = target.repository.startsWith('file:') ? markOf(fileURLToPath(target.repository)) : undefined;
+    const memories = () => [
+      ...kept.readMemories(),
+      ...(enrolment ? [{ id: memoryId(enrolment), metadata: seen }] : []),
+    ];
+    const memory = recall(target, [], memories());
+    let verdict = await fetchAndVerify(target, memory);
+    if (verdict.ok) {
+      // Only the verified roots show that an older enrolment is of an organisation known already under a newer one.
+      const more = newerSeen(memory, recall(target, verdict.seen.roots, memories()));
+      if (more !== memory) verdict = await fetchAndVerify(target, more);
+    }
+    if (calledOff()) return refuse(superseded);
+    if (!verdict.ok) return refuse(verdict);
+    const unfit = await acceptable(verdict.value);
+    if (calledOff()) return refuse(superseded);
+    const refusal = unfit ?? takeUp(target, verdict, orgJson);
+    if (refusal) return refuse(refusal);
+    epoch += 1;
+    enrolment = target;
+    started = true;
+    follow(known);
+    announce();
+    return { ok: true, changed: true };
   };
 
   return {
@@ -328,36 +379,20 @@ export function createTrust(options: TrustOptions): Trust {
       if (!current) await first;
     },
     refresh,
-    enrol: (orgJson) =>
-      turns.take(async (): Promise<RefreshResult> => {
-        const refuse = (refusal: Refusal): RefreshResult => ({
-          ok: false,
-          problem: { ...refusal, since: clock.now() },
-        });
-        if (managed) return refuse(managedElsewhere(enrolment?.name));
-        const parsed = parseEnrolment(orgJson);
-        if (!parsed.ok) return refuse({ code: 'invalid-enrolment', message: parsed.message });
-        try {
-          tidyFolder(options.dir);
-        } catch (error) {
-          return refuse(describeFailure(error, options.dir));
-        }
-        const verdict = await fetchAndVerify(parsed.value, ending.signal);
-        if (ending.signal.aborted) return refuse(superseded);
-        if (!verdict.ok) return refuse(verdict);
-        const unfit = await acceptable(verdict.value);
-        if (ending.signal.aborted) return refuse(superseded);
-        const refusal = unfit ?? takeUp(verdict, orgJson);
-        if (refusal) return refuse(refusal);
-        epoch += 1;
-        enrolment = parsed.value;
-        started = true;
-        follow();
-        announce();
-        return { ok: true, changed: true };
-      }),
+    enrol(orgJson) {
+      const before = departures;
+      const calledOff = () => before !== departures || ending.signal.aborted;
+      joining += 1;
+      const joined = turns.take(() => enrolNow(orgJson, calledOff));
+      return joined.finally(() => {
+        joining -= 1;
+      });
+    },
     leave() {
-      if (managed || !enrolment) return false;
+      if (managed || (!enrolment && joining === 0)) return false;
+      // Whoever joins and then leaves has left, however far the joining had come.
+      departures += 1;
+      if (!enrolment) return true;
       try {
         kept.erase();
       } catch (error) {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from './files.ts';
-import { NOTHING_SEEN, type SeenMetadata } from './verify.ts';
+import type { SeenMetadata } from './verify.ts';
 
 const Good = z.strictObject({ schema: z.literal(1), files: z.record(z.string(), z.string()) });
 const Seen = z.strictObject({
@@ -17,20 +17,28 @@ export type Kept<T> =
   | { readonly state: 'damaged'; readonly message: string }
   | { readonly state: 'kept'; readonly value: T };
 
+/** What was seen of one organisation. */
+export interface Memory {
+  readonly id: string;
+  readonly metadata: SeenMetadata;
+  readonly checkedAt?: number;
+}
+
 /**
- * What trust keeps on disk, three files, each replaced whole: org.json (a personal enrolment), good.json (the last good
- * repository files, so one rename is one atomic swap) and seen.json (what rollback protection rests on).
+ * What trust keeps on disk, each file replaced whole: org.json (a personal enrolment), good.json (the last good repository files, so one rename
+ * is one atomic swap) and for each organisation a seen-….json (what rollback protection rests on), which outlasts leaving it.
  * Nothing read here is believed: it is verified again by its signatures.
  */
 export interface LastGood {
   readonly dir: string;
   readEnrolment(): Kept<string>;
   readGood(): Kept<ReadonlyMap<string, string>>;
-  readSeen(): { readonly metadata: SeenMetadata; readonly checkedAt?: number };
+  readMemories(): readonly Memory[];
   /** These throw what the disk says. */
   writeEnrolment(orgJson: string): void;
   writeGood(files: ReadonlyMap<string, string>): void;
-  writeSeen(metadata: SeenMetadata, checkedAt: number | undefined): void;
+  writeSeen(id: string, metadata: SeenMetadata, checkedAt: number | undefined): void;
+  /** The enrolment and its last good files. */
   erase(): void;
 }
 
@@ -49,13 +57,15 @@ export function openLastGood(dir: string): LastGood {
         ? { state: 'kept', value: new Map(Object.entries(parsed.files)) }
         : damaged(file('good.json'), 'not what was written');
     },
-    readSeen() {
-      const text = readText(file('seen.json'));
-      const parsed = text.state === 'kept' ? parse(Seen, text.value) : undefined;
-      if (!parsed) return { metadata: NOTHING_SEEN };
-      const metadata = { roots: parsed.roots, roles: parsed.roles };
-      return parsed.checkedAt === undefined ? { metadata } : { metadata, checkedAt: parsed.checkedAt };
-    },
+    readMemories: () =>
+      listFolder(dir).flatMap((name) => {
+        const id = /^seen-([0-9a-f]{32})\.json$/.exec(name)?.[1];
+        const text = id === undefined ? undefined : readText(file(name));
+        const parsed = text?.state === 'kept' ? parse(Seen, text.value) : undefined;
+        if (id === undefined || !parsed) return [];
+        const { roots, roles, checkedAt } = parsed;
+        return [{ id, metadata: { roots, roles }, ...(checkedAt === undefined ? {} : { checkedAt }) }];
+      }),
     writeEnrolment(orgJson) {
       ready();
       writeFileAtomically(file('org.json'), orgJson);
@@ -64,12 +74,12 @@ export function openLastGood(dir: string): LastGood {
       ready();
       writeFileAtomically(file('good.json'), JSON.stringify({ schema: 1, files: Object.fromEntries(files) }, null, 1));
     },
-    writeSeen(metadata, checkedAt) {
+    writeSeen(id, metadata, checkedAt) {
       ready();
-      writeFileAtomically(file('seen.json'), JSON.stringify({ schema: 1, checkedAt, ...metadata }, null, 1));
+      writeFileAtomically(file(`seen-${id}.json`), JSON.stringify({ schema: 1, checkedAt, ...metadata }, null, 1));
     },
     erase() {
-      for (const name of ['org.json', 'good.json', 'seen.json']) rmSync(file(name), { force: true });
+      for (const name of ['org.json', 'good.json']) rmSync(file(name), { force: true });
     },
   };
 }
@@ -79,6 +89,15 @@ export function tidyFolder(dir: string): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(dir)) {
     if (/^work-|\.tmp$/.test(name)) rmSync(join(dir, name), { recursive: true, force: true });
+  }
+}
+
+function listFolder(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    // No folder yet, or one that cannot be read: the first write into it says why.
+    return [];
   }
 }
 

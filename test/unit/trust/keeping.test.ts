@@ -32,6 +32,7 @@ afterEach(async () => {
 
 const away = () => rmSync(publisher.dir, { recursive: true, force: true });
 const kept = (name: string) => join(laptop.dir, name);
+const seenFile = () => readdirSync(laptop.dir).find((name) => /^seen-[0-9a-f]{32}\.json$/.test(name)) ?? 'none';
 
 describe('when the laptop starts without the network', () => {
   it('has the last good policy in force, verified again', async () => {
@@ -50,7 +51,7 @@ describe('when the laptop starts without the network', () => {
   });
 
   it('keeps what it keeps readable for its own account only, and leaves no working files', () => {
-    expect(readdirSync(laptop.dir).sort()).toEqual(['good.json', 'org.json', 'seen.json']);
+    expect(readdirSync(laptop.dir).sort()).toEqual(['good.json', 'org.json', seenFile()]);
     if (process.platform !== 'win32') {
       for (const name of readdirSync(laptop.dir)) expect(statSync(kept(name)).mode & 0o777).toBe(0o600);
     }
@@ -60,7 +61,7 @@ describe('when the laptop starts without the network', () => {
     mkdirSync(kept('work-abcdef'));
     writeFileSync(kept('good.json.1-abc.tmp'), 'half');
     await (await laptop.restart()).refresh();
-    expect(readdirSync(laptop.dir).sort()).toEqual(['good.json', 'org.json', 'seen.json']);
+    expect(readdirSync(laptop.dir).sort()).toEqual(['good.json', 'org.json', seenFile()]);
   });
 });
 
@@ -109,8 +110,8 @@ describe('when the last good policy on disk is damaged', () => {
       const old = publisher.copy();
       publisher.publish({ policyJson: '{"x":2}' });
       expect(await laptop.trust.refresh()).toEqual({ ok: true, changed: true });
-      if (text === undefined) rmSync(kept('seen.json'));
-      else writeFileSync(kept('seen.json'), text);
+      if (text === undefined) rmSync(kept(seenFile()));
+      else writeFileSync(kept(seenFile()), text);
       publisher.restore(old);
       const trust = await laptop.restart();
       expect(trust.state().current?.version).toBe(2);
@@ -147,13 +148,97 @@ describe('when the enrolment changes', () => {
     }
   });
 
-  it('forgets everything when the person leaves', async () => {
+  it('forgets everything but how new it was when the person leaves', async () => {
     expect(laptop.trust.leave()).toBe(true);
     expect(laptop.trust.state()).toMatchObject({ problem: { code: 'not-enrolled' } });
     expect(laptop.trust.state().current).toBeUndefined();
-    expect(readdirSync(laptop.dir)).toEqual([]);
+    expect(readdirSync(laptop.dir)).toEqual([seenFile()]);
     expect(laptop.trust.leave()).toBe(false);
     expect((await laptop.restart()).state().problem?.code).toBe('not-enrolled');
+  });
+
+  it('takes nothing older after leaving and joining again, whoever was joined in between', async () => {
+    const old = publisher.copy();
+    publisher.publish({ policyJson: '{"x":2}' });
+    await laptop.trust.refresh();
+    const other = createPublisher(clock);
+    try {
+      other.publish();
+      laptop.trust.leave();
+      expect(await laptop.trust.enrol(other.orgJson(undefined, 'Other'))).toEqual({ ok: true, changed: true });
+      const trust = await laptop.restart();
+      trust.leave();
+      publisher.restore(old);
+      expect(await trust.enrol(publisher.orgJson())).toMatchObject({ ok: false, problem: { code: 'rollback' } });
+      expect(trust.state().enrolment).toBeUndefined();
+      publisher.publish({ policyJson: '{"x":3}' });
+      publisher.publish({ policyJson: '{"x":4}' });
+      expect(await trust.enrol(publisher.orgJson())).toEqual({ ok: true, changed: true });
+    } finally {
+      other.remove();
+    }
+  });
+
+  it.each([true, false])(
+    'takes nothing older by another root of the same organisation (newer one first: %s)',
+    async (newerFirst) => {
+      const first = publisher.orgJson();
+      publisher.rotate({ root: makeKeys().root });
+      publisher.publish({ policyJson: '{"x":2}' });
+      const old = publisher.copy();
+      const root = JSON.parse(old.get('metadata/2.root.json') ?? 'null');
+      const second = JSON.stringify({ ...JSON.parse(first), root });
+      laptop.trust.leave();
+      const fresh = createLaptop(clock);
+      try {
+        await fresh.trust.start();
+        expect(await fresh.trust.enrol(newerFirst ? second : first)).toEqual({ ok: true, changed: true });
+        publisher.publish({ policyJson: '{"x":3}' });
+        expect((await fresh.trust.refresh()).ok).toBe(true);
+        fresh.trust.leave();
+        publisher.restore(old);
+        expect(await fresh.trust.enrol(newerFirst ? first : second)).toMatchObject({
+          ok: false,
+          problem: { code: 'rollback' },
+        });
+      } finally {
+        await fresh.remove();
+      }
+    },
+  );
+
+  it.each(['at once', 'while the policy is being prepared'])(
+    'stays out when the person leaves during a joining: %s',
+    async (when) => {
+      const trusts: Laptop['trust'][] = [];
+      const fresh = createLaptop(clock, {
+        accept: async () => {
+          if (when !== 'at once') trusts[0]?.leave();
+          return undefined;
+        },
+      });
+      try {
+        trusts.push(fresh.trust);
+        await fresh.trust.start();
+        const joining = fresh.trust.enrol(publisher.orgJson());
+        if (when === 'at once') expect(fresh.trust.leave()).toBe(true);
+        expect((await joining).ok).toBe(false);
+        expect(fresh.trust.state().enrolment).toBeUndefined();
+        expect(existsSync(join(fresh.dir, 'org.json'))).toBe(false);
+        expect((await fresh.restart({ accept: () => undefined })).state().problem?.code).toBe('not-enrolled');
+      } finally {
+        await fresh.remove();
+      }
+    },
+  );
+
+  it('has joined when joining is the last word', async () => {
+    laptop.trust.leave();
+    const first = laptop.trust.enrol(publisher.orgJson());
+    laptop.trust.leave();
+    const second = laptop.trust.enrol(publisher.orgJson());
+    expect((await first).ok).toBe(false);
+    expect(await second).toEqual({ ok: true, changed: true });
   });
 
   it('does not bring back by a late refresh what the person left', async () => {
