@@ -3,7 +3,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { isJsonObject, type Json, type JsonObject, type Problem } from './json.ts';
-import { compilePattern } from './pattern.ts';
+import { compilePattern, TooManySteps, withinSteps } from './pattern.ts';
 import { own, pointer, quote, shorten, show, valueAt } from './problems.ts';
 import { boundSchema, exceeds } from './schema-limits.ts';
 
@@ -73,9 +73,13 @@ function compile(inputSchema: JsonObject): ArgumentValidator {
       const tooMuch = exceeds(args, bounds);
       if (tooMuch !== undefined) return [{ path: '', ...tooMuch }];
       try {
-        const valid = check(args);
+        const valid = withinSteps(() => check(args));
         return valid === true ? [] : explain(check.errors ?? [], args, inputSchema);
       } catch (error) {
+        if (error instanceof TooManySteps) {
+          const found = 'more text than this tool’s patterns can be matched with in good time';
+          return [{ path: '', expected: 'fewer or shorter texts in one call', found }];
+        }
         return [
           { path: '', expected: 'arguments that can be checked', found: `a check that failed: ${messageOf(error)}` },
         ];

@@ -1,3 +1,5 @@
+import { type Effort, effortOf } from './pattern-effort.ts';
+
 /**
  * Patterns of pinned schemas, matched in time that grows with the text and not with its square or worse. A pattern
  * comes from whoever wrote the server and the text from an AI app; with the platform's backtracking matcher the two
@@ -10,19 +12,54 @@ export interface Pattern {
 }
 
 const maxInstructions = 5_000;
-const maxSteps = 50_000_000;
-/** Up to here even a pattern that doubles with each character is over at once. */
-const shortText = 16;
+/** Of all matches of one check together: about a tenth of a second in which nothing else happens. */
+const maxSteps = 5_000_000;
 const lookaroundText = 256;
+
+/** Thrown by a match for which no steps are left. */
+export class TooManySteps extends RangeError {
+  constructor() {
+    super(`matching took more than ${maxSteps} steps`);
+    this.name = 'TooManySteps';
+  }
+}
+
+let shared: { left: number } | undefined;
+
+/** Runs one check, whose matches share one budget of steps. A match outside of any has a whole budget of its own. */
+export function withinSteps<T>(check: () => T): T {
+  const outer = shared;
+  shared = { left: maxSteps };
+  try {
+    return check();
+  } finally {
+    shared = outer;
+  }
+}
+
+function spend(budget: { left: number }, steps: number): void {
+  budget.left -= steps;
+  if (!(budget.left >= 0)) throw new TooManySteps();
+}
+
+/** The platform's and plain memory's steps are this much quicker than the machine's. */
+const quick = 16;
 
 /** Throws a SyntaxError where the pattern is wrong, or cannot be matched within bounds. Flags: "u" or "". */
 export function compilePattern(source: string, flags: string): Pattern {
   const native = compileNative(source, flags);
-  if (isSimple(source)) return native;
+  if (isSimple(source)) return counted(native, (length) => length / quick);
   const program = compileProgram(source, native.unicode);
   if (program === undefined) return bounded(native);
+  return { test: (text) => run(program, text, native.unicode), toString: () => native.toString() };
+}
+
+function counted(native: RegExp, stepsFor: (length: number) => number): Pattern {
   return {
-    test: (text) => (text.length <= shortText ? native.test(text) : run(program, text, native.unicode)),
+    test: (text) => {
+      spend(shared ?? { left: maxSteps }, stepsFor(text.length));
+      return native.test(text);
+    },
     toString: () => native.toString(),
   };
 }
@@ -35,13 +72,12 @@ function bounded(native: RegExp): Pattern {
       `the pattern ${native.source} may take for ever: it looks ahead or back, and repeats a group`,
     );
   }
-  return {
-    test: (text) => {
-      if (text.length > lookaroundText) throw new RangeError(`the text is longer than ${lookaroundText} characters`);
-      return native.test(text);
-    },
-    toString: () => native.toString(),
-  };
+  const effort = effortOf(outside);
+  return counted(native, (length) => {
+    if (length > lookaroundText) throw new RangeError(`the text is longer than ${lookaroundText} characters`);
+    const tries = (part: Omit<Effort, 'around'>) => (length + 1) ** part.degree * part.ways;
+    return tries(effort) * effort.around.reduce((sum, part) => sum + tries(part), 1);
+  });
 }
 
 function withoutClasses(source: string): string {
@@ -149,29 +185,41 @@ function run(program: readonly Instruction[], text: string, unicode: boolean): b
   const points: number[] = [];
   if (unicode) for (const c of text) points.push(c.codePointAt(0) ?? 0);
   else for (let i = 0; i < text.length; i++) points.push(text.charCodeAt(i));
-  if (points.length * program.length > maxSteps) throw new RangeError('the text is too long for this pattern');
+  const budget = shared ?? { left: maxSteps };
+  spend(budget, (points.length + program.length) / quick);
 
+  // Each state is entered once per place and leads to at most two more.
+  const stack = new Int32Array(3 * program.length + 2);
   const entered = new Int32Array(program.length).fill(-1);
-  let current: number[] = [];
+  const next = new Int32Array(program.length);
+  let waiting = 0;
   for (let at = 0; at <= points.length; at++) {
-    const next: number[] = [];
-    const stack = [0, ...current.reverse()];
-    for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
+    const point = points[at];
+    stack[0] = 0;
+    stack.set(next.subarray(0, waiting), 1);
+    let top = waiting + 1;
+    waiting = 0;
+    let steps = 0;
+    while (top > 0) {
+      const state = stack[--top] ?? 0;
+      steps++;
       if (entered[state] === at) continue;
       entered[state] = at;
       const step = program[state];
       if (step === undefined) continue;
-      if (step.kind === 'match') return true;
-      if (step.kind === 'jump') stack.push(step.to);
-      else if (step.kind === 'split') stack.push(step.second, step.first);
-      else if (step.kind === 'assert') {
-        if (holds(step.what, points, at)) stack.push(state + 1);
-      } else {
-        const point = points[at];
-        if (point !== undefined && step.test(point)) next.push(state + 1);
+      if (step.kind === 'match') {
+        spend(budget, steps);
+        return true;
       }
+      if (step.kind === 'jump') stack[top++] = step.to;
+      else if (step.kind === 'split') {
+        stack[top++] = step.second;
+        stack[top++] = step.first;
+      } else if (step.kind === 'assert') {
+        if (holds(step.what, points, at)) stack[top++] = state + 1;
+      } else if (point !== undefined && step.test(point)) next[waiting++] = state + 1;
     }
-    current = next;
+    spend(budget, steps);
   }
   return false;
 }

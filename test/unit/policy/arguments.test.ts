@@ -126,6 +126,16 @@ describe('when a schema is broken or a trap', () => {
     expect(says(object({}), { a: Array.from({ length: 300_000 }, () => 0) })[0]).toContain('values');
   });
 
+  it('says so when many texts together take too long to match', () => {
+    const list = object({ list: { type: 'array', items: { type: 'string', pattern: '(?:a?){20}a{20}b' } } });
+    const text = 'a'.repeat(20_000);
+    expect(says(list, { list: [`${text}b`] })).toEqual([]);
+    expect(says(list, { list: Array.from({ length: 20 }, () => text) })).toEqual([
+      ': fewer or shorter texts in one call | more text than this tool’s patterns can be matched with in good time',
+    ]);
+    expect(says(list, { list: [`${text}b`] })).toEqual([]);
+  });
+
   it('keeps one tool’s schema out of another’s', () => {
     const shared = { $id: 'https://acme.example/shared', type: 'string' };
     expect(says(object({ a: shared }), { a: 'x' })).toEqual([]);

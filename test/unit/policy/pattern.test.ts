@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePattern } from '../../../main/policy/pattern.ts';
+import { compilePattern, TooManySteps, withinSteps } from '../../../main/policy/pattern.ts';
 
 const characters = [
   'a',
@@ -46,11 +46,12 @@ describe('when a pattern of a schema is matched', () => {
   it('agrees with the platform', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', 'b', '1', ' ', '-', 'é', '\n', '😀'),
-      minLength: 17,
       maxLength: 18,
     });
     fc.assert(
       fc.property(patterns(1), text, (source, value) => {
+        // V8 looks for \B inside a surrogate pair, where Unicode mode has no place (ECMA-262, AdvanceStringIndex).
+        fc.pre(!(source.includes('\\B') && value.includes('😀')));
         expect(compilePattern(source, 'u').test(value)).toBe(new RegExp(source, 'u').test(value));
       }),
       { numRuns: 500 },
@@ -87,5 +88,33 @@ describe('when a pattern of a schema is matched', () => {
 
   it('tells its patterns apart by their text', () => {
     expect(String(compilePattern('(a)*', 'u'))).not.toBe(String(compilePattern('(b)*', 'u')));
+  });
+
+  it.each<[string, string, number]>([
+    ['long texts', '(?:a?){20}a{20}b', 20_000],
+    ['short texts', '^(a+)+$', 16],
+    ['texts looked ahead in', '^(?=.*a.*a.*b).*$', 30],
+    ['choices looked ahead of', `^(?=a)${'(a|a)'.repeat(15)}b`, 30],
+    ['repeated choices looked ahead of', '^(?=a)(a|a){15}b', 30],
+  ])('gives all %s of one check together so many steps and no more', (_, source, length) => {
+    const pattern = compilePattern(source, 'u');
+    const text = `${'a'.repeat(length - 1)}!`;
+    let matched = 0;
+    const matchForEver = () => {
+      for (; matched < 200_000; matched++) pattern.test(text);
+    };
+    expect(() => withinSteps(matchForEver)).toThrow(TooManySteps);
+    expect(matched).toBeGreaterThan(1);
+    // The next check begins anew.
+    expect(withinSteps(() => pattern.test(text))).toBe(false);
+  });
+
+  it('has steps enough for lists of ordinary length', () => {
+    const address = compilePattern('^[\\w.+-]+@(?:[\\w-]+\\.)+[a-z]{2,}$', 'u');
+    const password = compilePattern('^(?=.*[a-z])(?=.*[A-Z])(?=.*\\d)(?=.*[@$!%*?&])[A-Za-z\\d@$!%*?&]{8,}$', 'u');
+    withinSteps(() => {
+      for (let i = 0; i < 500; i++) expect(address.test(`somebody.${i}@department.acme.example`)).toBe(true);
+      for (let i = 0; i < 50; i++) expect(password.test(`Correct!Horse9Battery${i}`)).toBe(true);
+    });
   });
 });
