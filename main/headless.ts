@@ -8,6 +8,7 @@ import { outliveReaders, writeLog } from './headless-log.ts';
 import { nameKey, parseAppName } from './identity/app-name.ts';
 import { isJsonObject } from './policy/json.ts';
 import type { Ports, Preferences } from './ports.ts';
+import { readManagedEnrolment } from './trust/managed.ts';
 
 const USAGE = `usage: headless --data DIR [--port N] [--org org.json] [--client NAME …]
   --data DIR     folder for the record, the policy and the settings
@@ -83,6 +84,9 @@ async function main(): Promise<void> {
     }
   }
 
+  const managed = readManagedEnrolment(process.platform);
+  if (managed && !managed.ok) return stop(EXIT_FAILED, managed.message);
+
   const ports = createPorts(options.data);
   if (typeof ports === 'string') return stop(EXIT_FAILED, ports);
 
@@ -106,6 +110,7 @@ async function main(): Promise<void> {
     port: options.port,
     serveConsole: true,
     ...(orgJson === undefined ? {} : { orgJson }),
+    ...(managed && { managedEnrolment: managed.text }),
   });
   if (!created.ok) return stop(EXIT_FAILED, created.message);
   app = created.value;

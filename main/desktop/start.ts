@@ -4,6 +4,7 @@ import { app, powerMonitor } from 'electron';
 import type { App, createApp } from '../app.ts';
 import { answerWindows } from '../ipc/electron.ts';
 import type { Log, Preferences } from '../ports.ts';
+import { readManagedEnrolment } from '../trust/managed.ts';
 import { followQuestions } from './asking.ts';
 import { ORIGIN } from './assets.ts';
 import type { StartFailure } from './failure.ts';
@@ -74,6 +75,11 @@ export async function start(
   create: typeof createApp,
 ): Promise<StartFailure | undefined> {
   const log = createFileLog(instance.data, !app.isPackaged);
+  const managed = readManagedEnrolment(process.platform);
+  if (managed && !managed.ok) {
+    log.error('start-failed', { code: 'enrolment', message: managed.message });
+    return { code: 'enrolment', message: managed.message };
+  }
   const root = resolve(import.meta.dirname, '../..');
   const resources = join(root, 'resources');
   lockPages(log);
@@ -92,7 +98,10 @@ export async function start(
   let running: App | undefined;
 
   const ports = createPorts({ data: instance.data, root, log, preferences, notices, windows });
-  const created = await create(ports, appOptions(options, preferences));
+  const created = await create(ports, {
+    ...appOptions(options, preferences),
+    ...(managed && { managedEnrolment: managed.text }),
+  });
   if (!created.ok) {
     log.error('start-failed', { code: created.code, message: created.message });
     return created;
