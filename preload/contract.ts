@@ -136,6 +136,7 @@ const Home = z.object({
   apps: z.number(),
   tools: z.number(),
   today: z.object({ allowed: z.number(), refused: z.number() }),
+  /** `hour`: the moment the hour began, epoch milliseconds at a full hour UTC; hours without calls are left out. */
   hours: z.array(z.object({ hour: z.number(), allowed: z.number(), refused: z.number() })),
   needs: z.array(
     z.object({

@@ -23,9 +23,9 @@ export function formatWhen(at: number, now: number): string {
   return sameDay(at, now) ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
 }
 
-/** "14", or "2 PM" where that is the custom: `hourOfDay` is 0–23. */
-export function formatHour(hourOfDay: number): string {
-  return hour.format(new Date(2026, 0, 1, hourOfDay)).replace(/^0(?=\d$)/u, '');
+/** "14", or "2 PM" where that is the custom; "14:30" in zones that are half an hour off. `at`: epoch ms. */
+export function formatHour(at: number): string {
+  return new Date(at).getMinutes() === 0 ? hour.format(at).replace(/^0(?=\d$)/u, '') : clock.format(at);
 }
 
 /** "2 min ago", "yesterday". */
@@ -45,6 +45,11 @@ export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${number.format(Math.round(ms))}${nbsp}ms`;
   if (ms < 60_000) return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(ms / 1_000)}${nbsp}s`;
   return `${number.format(Math.floor(ms / 60_000))}${nbsp}min ${number.format(Math.round((ms % 60_000) / 1_000))}${nbsp}s`;
+}
+
+/** Sixty-four digits are compared in groups of four. */
+export function formatFingerprint(print: string): string {
+  return /^[0-9a-f]{16,}$/iu.test(print) ? (print.match(/.{1,4}/gu)?.join(' ') ?? print) : print;
 }
 
 function sameDay(a: number, b: number): boolean {

@@ -31,6 +31,8 @@ export interface OpenOptions {
   /** Fixes the clock at this moment; it only moves when the test moves it. */
   readonly clockAt?: number;
   readonly reducedMotion?: boolean;
+  /** An IANA name; London when not said. */
+  readonly timeZone?: string;
 }
 
 export interface Opened {
@@ -75,7 +77,7 @@ export async function openStage(api?: (request: IncomingMessage, response: Serve
         colorScheme: theme,
         reducedMotion: options.reducedMotion === false ? 'no-preference' : 'reduce',
         locale: 'en-GB',
-        timezoneId: 'Europe/London',
+        timezoneId: options.timeZone ?? 'Europe/London',
       });
       contexts.push(context);
       const page = await context.newPage();

@@ -1,10 +1,8 @@
 import { useEffect, useId, useRef, useState } from 'react';
-import type { HomeView } from '../../../preload/contract.ts';
 import { words } from '../../words/current.ts';
 import { formatHour, formatNumber } from '../../words/format.ts';
+import { dayHours, type Hour, hourMs } from './day-hours.ts';
 import './hour-chart.css';
-
-type Hour = HomeView['hours'][number];
 
 const height = 168;
 const top = 14;
@@ -26,7 +24,7 @@ export function HourChart({ hours }: { hours: readonly Hour[] }) {
     return () => observer.disconnect();
   }, []);
 
-  const columns = fillDay(hours, new Date().getHours());
+  const columns = dayHours(hours, Date.now());
   const ceiling = niceTop(Math.max(...columns.map((column) => column.allowed + column.refused)));
   const slot = (width - start) / columns.length;
   const bar = Math.min(30, Math.max(5, slot * 0.62));
@@ -137,27 +135,6 @@ export function HourChart({ hours }: { hours: readonly Hour[] }) {
   );
 }
 
-/** A working day at least, wider when there were calls outside it. `hour` is 0–23, or the moment the hour began. */
-function fillDay(hours: readonly Hour[], now: number): readonly (Hour & { readonly now: boolean })[] {
-  const byHour = new Map<number, Hour>();
-  for (const entry of hours) {
-    const hour = entry.hour > 23 ? new Date(entry.hour).getHours() : entry.hour;
-    const before = byHour.get(hour);
-    byHour.set(hour, {
-      hour,
-      allowed: entry.allowed + (before?.allowed ?? 0),
-      refused: entry.refused + (before?.refused ?? 0),
-    });
-  }
-  const busy = [...byHour.values()].filter((entry) => entry.allowed + entry.refused > 0).map((entry) => entry.hour);
-  const first = Math.min(8, now, ...busy);
-  const last = Math.max(18, now, ...busy);
-  return Array.from({ length: last - first + 1 }, (_, index) => {
-    const hour = first + index;
-    return { ...(byHour.get(hour) ?? { hour, allowed: 0, refused: 0 }), now: hour === now };
-  });
-}
-
 /** The smallest even round number that holds `most`, so that the middle line is a whole number. */
 function niceTop(most: number): number {
   const size = 10 ** Math.floor(Math.log10(Math.max(4, most)));
@@ -170,5 +147,5 @@ function barHeight(pixels: number, value: number): number {
 }
 
 function hourSpan(hour: number): string {
-  return `${formatHour(hour)}–${formatHour((hour + 1) % 24)}`;
+  return `${formatHour(hour)}–${formatHour(hour + hourMs)}`;
 }
