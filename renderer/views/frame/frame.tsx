@@ -2,15 +2,13 @@ import { type ReactNode, useState } from 'react';
 import type { StatusView } from '../../../preload/contract.ts';
 import { type Live, useConnection, useLink, useLive } from '../../live.ts';
 import { Icon, type IconName } from '../../parts/icon.tsx';
-import { Ago } from '../../parts/live-time.tsx';
-import { Sentence } from '../../parts/sentence.tsx';
 import { Sign, signState } from '../../parts/sign.tsx';
-import { VisibleText } from '../../parts/visible-text.tsx';
 import { href, type Page } from '../../route.ts';
 import { words } from '../../words/current.ts';
 import { formatNumber } from '../../words/format.ts';
 import { ApprovalPanel } from '../approval/approval-panel.tsx';
 import { Banners } from './banners.tsx';
+import { Organisation } from './organisation.tsx';
 import './frame.css';
 
 const links: readonly { readonly page: 'home' | 'tools' | 'apps' | 'activity'; readonly icon: IconName }[] = [
@@ -51,7 +49,7 @@ export function Frame({ status, page, children }: { status: Live<StatusView>; pa
             );
           })}
         </nav>
-        <Foot status={status.value} />
+        <Organisation status={status} />
       </header>
       <div className="frame-main">
         <div className="banners">
@@ -64,44 +62,6 @@ export function Frame({ status, page, children }: { status: Live<StatusView>; pa
       {(place === 'console' || answering) && <ApprovalPanel onEmpty={() => setAnswering(false)} />}
     </div>
   );
-}
-
-function Foot({ status }: { status: StatusView | undefined }) {
-  if (!status?.organisation) return <div className="frame-foot" />;
-  const { policy } = status;
-  return (
-    <div className="frame-foot">
-      <p className="frame-organisation">
-        <Icon name="shield" />
-        <VisibleText text={status.organisation} />
-      </p>
-      {policy ? (
-        <>
-          <p>{words.frame.policy(formatNumber(policy.version))}</p>
-          {policy.signers.length > 0 && (
-            <p className="frame-signers" title={policy.signers.join('\n')}>
-              <Sentence
-                text={words.frame.signedBy}
-                parts={{ who: <VisibleText text={policy.signers.map(short).join(', ')} /> }}
-              />
-            </p>
-          )}
-          {policy.checkedAt !== undefined && (
-            <p>
-              <Sentence text={words.frame.checked} parts={{ when: <Ago at={policy.checkedAt} /> }} />
-            </p>
-          )}
-        </>
-      ) : (
-        <p>{words.frame.noPolicy}</p>
-      )}
-    </div>
-  );
-}
-
-/** A key id is 64 hex digits; eight tell keys apart, all are in the title. */
-function short(signer: string): string {
-  return /^[0-9a-f]{40,}$/iu.test(signer) ? signer.slice(0, 8) : signer;
 }
 
 /** A link to "#main" would leave the page, whose address is the hash: the focus is moved by hand. */

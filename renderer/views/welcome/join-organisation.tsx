@@ -5,7 +5,7 @@ import { Icon } from '../../parts/icon.tsx';
 import { Sentence } from '../../parts/sentence.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
-import { formatNumber } from '../../words/format.ts';
+import { formatFingerprint, formatNumber } from '../../words/format.ts';
 import './join-organisation.css';
 
 type Preview = Extract<CallAnswer<'previewEnrolment'>, { ok: true }>;
@@ -94,7 +94,7 @@ export function JoinOrganisation({ onJoined }: { onJoined: () => void }) {
             <dd>
               {preview.fingerprints.map((print) => (
                 <code key={print} className="join-print">
-                  {grouped(print)}
+                  {formatFingerprint(print)}
                 </code>
               ))}
             </dd>
@@ -214,9 +214,4 @@ function DemoProgress({ setup }: { setup: EventPayload<'setup'> | undefined }) {
       {setup && <p className="tiny faint numbers">{welcome.of(formatNumber(setup.done), formatNumber(setup.total))}</p>}
     </section>
   );
-}
-
-/** Sixty-four digits are compared in groups of four. */
-function grouped(print: string): string {
-  return /^[0-9a-f]{16,}$/iu.test(print) ? (print.match(/.{1,4}/gu)?.join(' ') ?? print) : print;
 }
