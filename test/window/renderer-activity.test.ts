@@ -114,6 +114,17 @@ describe('when one call is opened by its address', () => {
     await page.context().close();
   });
 
+  it('does not claim that a refused call was sent', async () => {
+    const { page } = await stage.open({ hash: '#/activity/call-420', width: 1280, height: 900, clockAt: now });
+    const story = page.getByRole('article', { name: 'The story of one call' });
+    await story.getByRole('heading', { name: 'What it wanted to send' }).waitFor();
+    const text = (await story.textContent()) ?? '';
+    expect(text).toContain('Call refused');
+    expect(text).not.toContain('What was sent');
+    expect(text).not.toContain('What came back');
+    await page.context().close();
+  });
+
   it('says so when there is no such call', async () => {
     const { page } = await stage.open({ hash: '#/activity/nothing', width: 1280, clockAt: now });
     await page.getByText('This call is not in the record').waitFor();

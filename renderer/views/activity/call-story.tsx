@@ -88,7 +88,12 @@ function Story({ call }: { call: CallDetailView }) {
           <Hash value={call.policyDigest} label={story.copyPolicy} />
         </Fact>
       </dl>
-      <Payload title={story.sent} text={call.argumentsText} absent={story.digestOnly} digest={call.argumentsDigest} />
+      <Payload
+        title={call.status === 'refused' ? story.wanted : story.sent}
+        text={call.argumentsText}
+        absent={story.digestOnly}
+        digest={call.argumentsDigest}
+      />
       {call.status !== 'refused' && (
         <Payload
           title={story.answer}
