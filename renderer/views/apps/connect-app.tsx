@@ -18,21 +18,31 @@ interface Issued {
 }
 
 /** Names an app, shows its key once with the text to paste, and waits for its first call. */
-export function ConnectApp({ known, onDone }: { known: readonly AppView[]; onDone: () => void }) {
+export function ConnectApp({
+  known,
+  cancel = words.actions.cancel,
+  onDone,
+}: {
+  known: readonly AppView[];
+  cancel?: string;
+  onDone: () => void;
+}) {
   const [issued, setIssued] = useState<Issued>();
   return issued ? (
     <Connected issued={issued} onDone={onDone} />
   ) : (
-    <NameForm known={known} onIssued={setIssued} onCancel={onDone} />
+    <NameForm known={known} cancel={cancel} onIssued={setIssued} onCancel={onDone} />
   );
 }
 
 function NameForm({
   known,
+  cancel,
   onIssued,
   onCancel,
 }: {
   known: readonly AppView[];
+  cancel: string;
   onIssued: (issued: Issued) => void;
   onCancel: () => void;
 }) {
@@ -102,7 +112,7 @@ function NameForm({
           {busy ? connect.making : connect.make}
         </button>
         <button type="button" className="button quiet" onClick={onCancel}>
-          {words.actions.cancel}
+          {cancel}
         </button>
       </div>
       <p

@@ -127,15 +127,8 @@ function ToolsOverview() {
 function ConnectStep() {
   const apps = useLive('apps', {}, ['apps']);
   return (
-    <>
-      <div className="card">
-        <ConnectApp known={apps.value ?? []} onDone={() => go('home')} />
-      </div>
-      <div className="welcome-buttons">
-        <button type="button" className="button quiet" onClick={() => go('home')}>
-          {words.welcome.later}
-        </button>
-      </div>
-    </>
+    <div className="card">
+      <ConnectApp known={apps.value ?? []} cancel={words.welcome.later} onDone={() => go('home')} />
+    </div>
   );
 }
