@@ -40,6 +40,9 @@ describe('when an app is added', () => {
     expect(await text()).toBe(
       `[mcp_servers.gatehouse]\nurl = "${endpoint}"\nhttp_headers = { Authorization = "Bearer ${token}" }`,
     );
+    expect(readToml((await text()) ?? '')).toEqual({
+      mcp_servers: { gatehouse: { url: endpoint, http_headers: headers } },
+    });
     await page.getByRole('tab', { name: 'Other' }).click();
     expect(await text()).toBe(`${endpoint}\nAuthorization: Bearer ${token}`);
     await page.context().close();
@@ -156,3 +159,49 @@ describe('when this computer has no organisation', () => {
     await page.context().close();
   });
 });
+
+type TomlValue = string | { [key: string]: TomlValue };
+
+/** The part of TOML 1.0 the text needs: tables with dotted names, basic strings, inline tables of them. Anything else throws. */
+function readToml(text: string): TomlValue {
+  const whole: { [key: string]: TomlValue } = {};
+  let table = whole;
+  for (const line of text.split('\n').filter((one) => one.trim() !== '')) {
+    const header = /^\[([\w.-]+)\]$/u.exec(line)?.[1];
+    if (header !== undefined) {
+      table = whole;
+      for (const name of header.split('.')) {
+        const inner: { [key: string]: TomlValue } = {};
+        if (name in table) throw new Error(`TOML: expected [${header}] once, found it twice.`);
+        table[name] = inner;
+        table = inner;
+      }
+      continue;
+    }
+    const pair = readTomlPair(line);
+    if (pair.rest !== '' || pair.key in table) throw new Error(`TOML: expected one new pair, found ${line}`);
+    table[pair.key] = pair.value;
+  }
+  return whole;
+}
+
+function readTomlPair(text: string): { key: string; value: TomlValue; rest: string } {
+  const [start, key] = /^([\w-]+) = /u.exec(text) ?? [];
+  if (start === undefined || key === undefined) throw new Error(`TOML: expected key = value, found ${text}`);
+  const after = text.slice(start.length);
+  // A TOML basic string's escapes are JSON's but for "\/", which is refused here.
+  const quoted = /^"(?:[^"\\\p{Cc}]|\\(?:[bfnrt"\\]|u[0-9A-Fa-f]{4}))*"/u.exec(after)?.[0];
+  if (quoted !== undefined) return { key, value: JSON.parse(quoted) as string, rest: after.slice(quoted.length) };
+  if (!after.startsWith('{ ')) throw new Error(`TOML: expected a string or an inline table, found ${after}`);
+  const value: { [key: string]: TomlValue } = {};
+  let rest = after.slice(2);
+  for (let pairs = 0; pairs < 20; pairs += 1) {
+    const pair = readTomlPair(rest);
+    value[pair.key] = pair.value;
+    rest = pair.rest;
+    if (rest.startsWith(' }')) return { key, value, rest: rest.slice(2) };
+    if (!rest.startsWith(', ')) break;
+    rest = rest.slice(2);
+  }
+  throw new Error(`TOML: expected the end of an inline table, found ${rest}`);
+}

@@ -68,6 +68,8 @@ const scenes: readonly Scene[] = [
   },
   { name: 'Activity', hash: '#/activity', shows: 'refused by policy' },
   { name: 'one call’s story', hash: '#/activity/call-400', shows: 'In the record' },
+  { name: 'the story of a refused call', hash: '#/activity/call-420', shows: 'What it wanted to send', width: 1280 },
+  { name: 'a refused call beside a narrow list', hash: '#/activity/call-200', shows: 'What it wanted to send' },
   { name: 'the first step', hash: '#/welcome', shows: 'Welcome to Gatehouse', fake: { state: 'not-enrolled' } },
   {
     name: 'an organisation before it is trusted',
@@ -80,6 +82,39 @@ const scenes: readonly Scene[] = [
     },
   },
   { name: 'the second step', hash: '#/welcome', shows: 'You are with' },
+  {
+    name: 'the third step',
+    hash: '#/welcome',
+    shows: 'Connect your first app',
+    act: (page) => page.getByRole('button', { name: 'Continue' }).click(),
+  },
+  {
+    name: 'the organisation’s sheet',
+    hash: '#/home',
+    shows: 'Policy 41 is the newest.',
+    act: async (page) => {
+      await openSheet(page);
+      await page.getByRole('button', { name: 'Check for a new policy' }).click();
+    },
+  },
+  {
+    name: 'the organisation’s sheet with a policy that expired',
+    hash: '#/home',
+    shows: 'Expired 19 Nov 2026',
+    fake: { state: 'problem', problem, policy: { expires: now - 86_400_000 } },
+    act: openSheet,
+  },
+  {
+    name: 'the question about leaving',
+    hash: '#/home',
+    shows: 'manages this computer',
+    fake: { managed: true },
+    act: async (page) => {
+      await openSheet(page);
+      await page.getByRole('button', { name: 'Leave organisation…' }).click();
+      await page.getByRole('button', { name: 'Leave', exact: true }).click();
+    },
+  },
   {
     name: 'the approval window',
     hash: '#/approval',
@@ -96,6 +131,10 @@ const scenes: readonly Scene[] = [
     height: 560,
   },
 ];
+
+function openSheet(page: Page): Promise<void> {
+  return page.getByRole('button', { name: /^Acme/u }).click();
+}
 
 let stage: Stage;
 beforeAll(async () => {
