@@ -3,7 +3,18 @@ import { createInterface } from 'node:readline';
 
 const raw = (text: string) => process.stdout.write(`${text}\n`);
 const write = (message: unknown) => raw(JSON.stringify(message));
-const names = ['wrong-id', 'twice', 'no-result', 'deep', 'foreign-error', 'proto', 'requests', 'flood', 'null-result'];
+const names = [
+  'wrong-id',
+  'twice',
+  'no-result',
+  'deep',
+  'foreign-error',
+  'proto',
+  'requests',
+  'flood',
+  'null-result',
+  'deep-error',
+];
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line) as {
@@ -46,6 +57,9 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       return;
     case 'deep':
       raw(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`);
+      return;
+    case 'deep-error':
+      raw(`{"jsonrpc":"2.0","id":${id},"error":{"code":1,"message":"m","data":${'['.repeat(400)}${']'.repeat(400)}}}`);
       return;
     case 'foreign-error':
       write({
