@@ -16,7 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main/gateway': ['main/policy'],
   'main/admin': ['main/policy', 'main/trust', 'main/backends', 'main/audit'],
   'main/ipc': ['main/policy', 'preload'],
-  'main/desktop': ['main/ipc'],
+  // The machine's own enrolment is part of what the outside supplies.
+  'main/desktop': ['main/ipc', 'main/trust'],
   main: [
     'main/policy',
     'main/audit',

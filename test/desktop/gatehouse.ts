@@ -33,7 +33,8 @@ export function createLaptop(): { data: string; env: Record<string, string>; rem
   const home = mkdtempSync(join(tmpdir(), 'gatehouse-desktop-'));
   const given = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
-    data: join(home, 'data'),
+    // Where the app looks by itself: a start that carries only a link finds it too.
+    data: join(home, 'config', 'Gatehouse'),
     env: { ...Object.fromEntries(given), XDG_CONFIG_HOME: join(home, 'config'), ELECTRON_ENABLE_LOGGING: '' },
     remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }),
   };

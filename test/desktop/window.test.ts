@@ -189,7 +189,7 @@ describe.skipIf(missing !== undefined)('when Gatehouse is started', () => {
 
   it('opens the welcome page for a link, and asks before it trusts', async () => {
     const link = 'gatehouse://enrol?source=https%3A%2F%2Facme.invalid%2Forg.json';
-    const second = await startProgram(laptop, '--data', laptop.data, link);
+    const second = await startProgram(laptop, link);
     expect(await second.exited).toBe(0);
     await until(
       'the page',
