@@ -65,15 +65,21 @@ export class Carrier {
       return this.#refusals.unrecorded(call, verdict, error);
     }
     const begun = this.#clock.now();
-    return this.#record(call, verdict, begun, await this.#end(call, verdict, session, lapsed()));
+    return this.#record(call, verdict, begun, await this.#end(call, verdict, session, lapsed));
   }
 
-  /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between `lapse` and the sending. */
-  async #end(call: KnownCall, verdict: Verdict, session: BackendSession, lapse: Lapse | undefined): Promise<End> {
-    if (lapse !== undefined) {
-      return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
-    }
+  /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between `lapsed` and the sending. */
+  async #end(
+    call: KnownCall,
+    verdict: Verdict,
+    session: BackendSession,
+    lapsed: () => Lapse | undefined,
+  ): Promise<End> {
     try {
+      const lapse = lapsed();
+      if (lapse !== undefined) {
+        return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
+      }
       return await this.#forward(call, verdict, session);
     } catch (error) {
       return this.#failed(call, verdict, error);

@@ -64,8 +64,9 @@ describe('when AI apps rely on codes and keys', () => {
       'backend-failed': true,
       revoked: true,
       cancelled: true,
+      'too-many-calls': true,
     };
-    expect(Object.keys(codes)).toHaveLength(17);
+    expect(Object.keys(codes)).toHaveLength(18);
   });
 
   it('keeps the shape of a refusal as it is', () => {
