@@ -20,8 +20,10 @@ export interface View {
 /** The house's own session with each backend, for looking only. */
 export const houseKey = 'gatehouse';
 
-/** How old what a backend shows may be before it is looked at again. */
-export const shownMaxAgeMs = 10_000;
+/** How old what a backend showed may be for a list: lists carry the pinned definitions, whatever it shows since. */
+const listMaxAgeMs = 10_000;
+/** How old it may be for a call: a change nobody announced is found within a second, at one look a second. */
+const callMaxAgeMs = 1_000;
 /** No cached answer is young enough. */
 const askAnew = -1;
 /** How long one list waits for backends that are still starting. */
@@ -154,7 +156,7 @@ export class Catalog {
     source: string,
     signal: AbortSignal,
   ): Promise<PinVerdict | undefined> {
-    const shown = await session.tools(shownMaxAgeMs, signal);
+    const shown = await session.tools(callMaxAgeMs, signal);
     const comparison = this.#compare(server, shown);
     const verdict = comparison.verdicts.get(tool);
     // Where nothing differs and nothing did, nothing has to be noted: that is nearly every call.
@@ -262,7 +264,7 @@ export class Catalog {
     const sight = this.#sights.get(server.alias);
     if (sight?.shown === undefined || sight.launch !== launchOf(server)) return false;
     const age = this.#clock.now() - sight.seenAt;
-    return age >= 0 && age < shownMaxAgeMs;
+    return age >= 0 && age < listMaxAgeMs;
   }
 
   #sightOf(server: ManifestServer): Sight {

@@ -246,10 +246,12 @@ describe('when a server changes a tool after it was approved', () => {
           : tool,
       );
     writeFileSync(organisation.toolsFile, JSON.stringify(changed));
-    expect(await app.call('echo__add', { a: 1, b: 1 })).toMatchObject({
-      refused: true,
-      text: expect.stringContaining('changed since'),
-    });
+    const refused = await until(
+      'the change is found',
+      () => app.call('echo__add', { a: 1, b: 1 }),
+      (answer) => answer.refused,
+    );
+    expect(refused.text).toContain('changed since');
     await open('home');
     await page.getByText('Echo changed since Acme approved it').waitFor();
     await inspect('home-changed');
