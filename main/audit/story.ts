@@ -66,5 +66,8 @@ function factsOf(start: CallFacts): CallFacts {
     ...(profile === undefined ? {} : { profile }),
     ...(definition === undefined ? {} : { definition }),
     ...(start.arguments === undefined ? {} : { arguments: start.arguments }),
+    ...(start.argumentsBytes === undefined ? {} : { argumentsBytes: start.argumentsBytes }),
+    ...(start.extra === undefined ? {} : { extra: start.extra }),
+    ...(start.extraDigest === undefined ? {} : { extraDigest: start.extraDigest }),
   };
 }

@@ -46,10 +46,15 @@ export function viewCallDetail(
     argumentsDigest: facts.argumentsDigest,
     ...(facts.profile ? { profile: facts.profile } : {}),
     ...(facts.definition ? { definition: facts.definition } : {}),
-    ...(facts.arguments === undefined ? {} : { argumentsText: indentJson(facts.arguments) }),
+    ...(facts.arguments === undefined ? {} : { argumentsText: sentText(facts.arguments, facts.extra) }),
     ...(story.result === undefined ? {} : { resultText: indentJson(story.result) }),
     chain: rows.map(({ seq, at, kind, hash, prev }) => ({ seq, at, kind, hash, prev })),
   };
+}
+
+/** What was sent: the arguments, and, where an app sent more than those, everything under its own name. */
+function sentText(args: string, extra: string | undefined): string {
+  return indentJson(extra === undefined ? args : `{"arguments":${args},"beside":${extra}}`);
 }
 
 function indentJson(text: string): string {
