@@ -8,6 +8,7 @@ import { outliveReaders, writeLog } from './headless-log.ts';
 import { nameKey, parseAppName } from './identity/app-name.ts';
 import { isJsonObject } from './policy/json.ts';
 import type { Ports, Preferences } from './ports.ts';
+import { settleMemory } from './settle-memory.ts';
 import { readManagedEnrolment } from './trust/managed.ts';
 
 const USAGE = `usage: headless --data DIR [--port N] [--org org.json] [--client NAME …]
@@ -136,6 +137,7 @@ async function main(): Promise<void> {
     policy: status.organisation && status.policy ? { org: status.organisation, version: status.policy.version } : null,
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
+  settleMemory();
 }
 
 function createPorts(data: string): Ports | string {

@@ -3,6 +3,7 @@ import { createApp } from './app.ts';
 import { failToStart, failureOf } from './desktop/failure.ts';
 import { type Options, readOptions } from './desktop/options.ts';
 import { claimInstance, start } from './desktop/start.ts';
+import { settleMemory } from './settle-memory.ts';
 
 const EXIT_USAGE = 2;
 
@@ -19,6 +20,7 @@ function main(options: Options): void {
     .catch(failureOf)
     .then((failure) => {
       if (failure) failToStart(failure);
+      else settleMemory();
     });
 }
 

@@ -21,11 +21,14 @@ export interface BackendEnvironment {
   readonly clientInfo: ClientInfo;
   readonly startTimeoutMs: number;
   readonly idleMs: number;
-  /** Each is a process or a connection of its own. */
-  readonly maxSessions: number;
+  /** Sessions at a time; undefined for what suits the transport. */
+  readonly maxSessions: number | undefined;
   readonly onStatus: (status: BackendStatus) => void;
   readonly onToolsChanged: (alias: string) => void;
 }
+
+/** Each stdio session is a process of its own; one over HTTP is little more than an id. */
+const MAX_SESSIONS = { stdio: 32, http: 256 } as const;
 
 /** One caller's connection: being started, or up. */
 interface Slot {
@@ -44,6 +47,7 @@ export class Backend {
   readonly launch: Launch;
   readonly stderr = new StderrTail();
   readonly #environment: BackendEnvironment;
+  readonly #maxSessions: number;
   readonly #slots = new Map<string, Slot>();
   readonly #closing = new Set<Promise<void>>();
   readonly #backoff = new Backoff();
@@ -61,6 +65,7 @@ export class Backend {
     this.alias = alias;
     this.launch = launch;
     this.#environment = environment;
+    this.#maxSessions = environment.maxSessions ?? MAX_SESSIONS[launch.transport];
   }
 
   /** The session of this key; concurrent callers share one attempt, and one that gives up leaves it to the others. */
@@ -71,7 +76,7 @@ export class Backend {
       const now = this.#environment.clock.now();
       const retryAt = this.#backoff.retryAt(now);
       if (retryAt !== undefined) return Promise.reject(this.#backingOff(retryAt - now));
-      if (this.#slots.size >= this.#environment.maxSessions) {
+      if (this.#slots.size >= this.#maxSessions) {
         const full = this.#makeRoom();
         if (full) return Promise.reject(full);
       }
@@ -161,11 +166,10 @@ export class Backend {
 
   /** A process takes seconds to end: starting and ending sessions in a circle must not raise their number either. */
   async #connectWithRoom(own: () => Slot, signal: AbortSignal): Promise<Session> {
-    const { maxSessions } = this.#environment;
     const calledOff = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     // The slot of this very start counts among the slots once it is there.
     await undefined;
-    while (this.#slots.size + this.#closing.size > maxSessions && this.#closing.size > 0 && !signal.aborted)
+    while (this.#slots.size + this.#closing.size > this.#maxSessions && this.#closing.size > 0 && !signal.aborted)
       await Promise.race([...this.#closing, calledOff]);
     return this.#connect(own, signal);
   }

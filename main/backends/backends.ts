@@ -81,7 +81,7 @@ export interface BackendsOptions {
   readonly startTimeoutMs?: number;
   /** A session unused for this long is closed. Default 300000 ms. */
   readonly idleMs?: number;
-  /** Sessions with one server at a time; for another one the longest unused is closed. Default 32. */
+  /** Sessions with one server at a time; for another one the longest unused is closed. Default 32 processes, or 256 over HTTP. */
   readonly maxSessions?: number;
 }
 

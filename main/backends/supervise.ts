@@ -19,7 +19,7 @@ export function superviseBackends(options: BackendsOptions): Backends {
     clientInfo: options.clientInfo,
     startTimeoutMs: options.startTimeoutMs ?? 30_000,
     idleMs: options.idleMs ?? 300_000,
-    maxSessions: options.maxSessions ?? 32,
+    maxSessions: options.maxSessions,
     onStatus: (status: BackendStatus) => tell(statusListeners, status),
     onToolsChanged: (alias: string) => tell(toolsListeners, alias),
   };
