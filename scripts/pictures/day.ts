@@ -179,7 +179,7 @@ export async function liveDay(laptop: Laptop, changeWeather: () => void): Promis
 }
 
 export async function connect(name: string, endpoint: string, token: string): Promise<Client> {
-  const client = new Client({ name, version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
+  const client = new Client({ name, version: '1.0.0' });
   const headers = { authorization: `Bearer ${token}` };
   await client.connect(new StreamableHTTPClientTransport(new URL(endpoint), { requestInit: { headers } }));
   return client;
