@@ -233,7 +233,7 @@ function addServerCommands(server: Command, command: MakeCommand, done: Done): v
       done(
         report('server add', json, result, (added) => [
           `${added.replaced ? 'Replaced' : 'Added'} ${added.name} ${added.version} as "${added.alias}".`,
-          `Started as: ${added.launch.transport === 'http' ? added.launch.url : [added.launch.command, ...added.launch.args].join(' ')}`,
+          `Started as: ${added.launch.transport !== 'stdio' ? added.launch.url : [added.launch.command, ...added.launch.args].join(' ')}`,
           ...added.notes.map((note) => `Note: ${note}`),
           `Next: gatehouse-admin pin ${org} ${added.alias}`,
         ]),

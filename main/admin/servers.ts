@@ -84,6 +84,10 @@ export async function addServer(options: AddServerOptions): Promise<AdminResult<
     auth: { kind: 'none' },
     ...(existing?.instructions ? { instructions: existing.instructions } : {}),
     tools: existing?.tools ?? {},
+    prompts: existing?.prompts ?? {},
+    resourceTemplates: existing?.resourceTemplates ?? {},
+    resources: existing?.resources ?? 'none',
+    capabilities: existing?.capabilities ?? {},
   };
   const servers = existing
     ? manifest.value.servers.map((old) => (old === existing ? entry : old))

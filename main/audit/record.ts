@@ -16,6 +16,9 @@ export interface CallFacts {
   /** Opaque id of the caller's session, never the bearer token. */
   readonly session: string;
   readonly alias: string;
+  /** What was asked of the server. Absent for tools/call. */
+  readonly method?: 'resources/read' | 'resources/subscribe' | 'prompts/get' | 'completion/complete';
+  /** Name of the tool or prompt, or URI of the resource. */
   readonly tool: string;
   /** Hex SHA-256 of the pinned definition; absent when nothing was pinned. */
   readonly definition?: string;
@@ -43,6 +46,8 @@ export type CallOutcome =
   | 'timeout'
   | 'cancelled'
   | 'result-refused'
+  /** The server asks for more input and did nothing yet; the app calls again with it (2026-07-28, multi round-trip requests). */
+  | 'input-required'
   | 'interrupted';
 
 export type RefusalCode =
@@ -74,6 +79,16 @@ export type AuditEvent =
       readonly message?: string;
     }
   | ({ readonly kind: 'call.refused'; readonly code: RefusalCode; readonly message: string } & CallFacts)
+  /** While it worked on a call, a server asked the AI app for something, and what came of it. */
+  | {
+      readonly kind: 'call.input';
+      readonly callId: string;
+      readonly method: string;
+      /** "accept", "decline", "cancel" of an elicitation; "ok" or "error" of anything else; "not-allowed" where the policy forbids to ask. */
+      readonly answer: string;
+      /** Hex SHA-256 of the JSON text of question and answer. */
+      readonly digest: string;
+    }
   | { readonly kind: 'approval.asked'; readonly callId: string; readonly shownDigest: string }
   | {
       readonly kind: 'approval.answered';

@@ -28,7 +28,7 @@ export interface BackendEnvironment {
 }
 
 /** Each stdio session is a process of its own; one over HTTP is little more than an id. */
-const MAX_SESSIONS = { stdio: 32, http: 256 } as const;
+const MAX_SESSIONS = { stdio: 32, http: 256, sse: 256 } as const;
 
 /** One caller's connection: being started, or up. */
 interface Slot {

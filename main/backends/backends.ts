@@ -29,14 +29,47 @@ export type BackendFailureCode = 'unavailable' | 'timeout' | 'cancelled' | 'prot
 // The backend did not answer. Not the caller's fault and not a JSON-RPC error of the backend's.
 export { BackendFailure } from './failure.ts';
 
+/** What a server lists. */
+export type ListKind = 'tools' | 'prompts' | 'resources' | 'resourceTemplates';
+
+/**
+ * Stands for one request of a caller, whatever the gateway keeps about it. It is handed back, by identity, with what the server sends while
+ * that request is under way: over HTTP what came on the request's own stream, over stdio what came while it was the only one with an origin.
+ */
+export type Origin = object;
+
+/** A request of a 2025 server to its client: sampling/createMessage, elicitation/create, roots/list, and tasks of those. */
+export interface ServerRequest {
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly origin: Origin | undefined;
+  /** Aborts when the server cancels it, or its session is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** What stands behind a key. A key keeps the ClientSide it was first opened with for as long as its session lives. */
+export interface ClientSide {
+  /** Declared to a 2025 server in `initialize`, as given. */
+  readonly capabilities: JsonObject;
+  /** Answers a server's request. What it throws becomes an internal error for the server. Never called for `ping`. */
+  onRequest(request: ServerRequest): Promise<BackendReply>;
+  /** Everything a server says unasked, raw, except progress (see RequestOptions). */
+  onNotification(method: string, params: JsonObject, origin: Origin | undefined): void;
+  /** The session is up: also after it was lost and opened again, so that levels and subscriptions can be set anew. */
+  onOpen?(session: BackendSession): void;
+}
+
 export interface RequestOptions {
   readonly signal?: AbortSignal;
+  readonly origin?: Origin;
   /** Milliseconds. */
   readonly timeoutMs: number;
   /** Raw params of each notifications/progress for this request. Asking for it adds a progressToken for this hop. */
   readonly onProgress?: (params: JsonObject) => void;
   /** What the caller can fulfil, declared to a modern backend with this request. Default {}: nothing. */
   readonly clientCapabilities?: JsonObject;
+  /** Sent to a modern backend as the request's `_meta` log level; a 2025 server is told with logging/setLevel. */
+  readonly logLevel?: string;
 }
 
 /** One connection to one backend. Ids, progress tokens and cancellation are this hop's own. */
@@ -52,6 +85,13 @@ export interface BackendSession {
   notify(method: string, params: JsonObject): Promise<void>;
   /** All raw tool definitions, every page. Cached; fetched again when older than `maxAgeMs` or after tools/list_changed. */
   tools(maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]>;
+  /** Raw definitions of one kind, every page, with the bounds of `tools`; [] where the server does not offer the kind. Cached like `tools`, forgotten after its list_changed. */
+  list(kind: ListKind, maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]>;
+  /**
+   * Which resources the server should report updates of, all of them each time: a 2025 server gets resources/subscribe and unsubscribe, a 2026 one
+   * a `subscriptions/listen` stream. Updates arrive as `notifications/resources/updated`. Rejects with BackendFailure; answers the server's refusals by URI.
+   */
+  watch(uris: ReadonlySet<string>, signal?: AbortSignal): Promise<ReadonlyMap<string, BackendReply>>;
   onNotification(listener: (method: string, params: JsonObject) => void): () => void;
   close(): Promise<void>;
 }
@@ -60,15 +100,15 @@ export interface Backends {
   /** Takes up the manifest: revoked, removed or relaunched servers are closed and their requests rejected ('revoked'); unchanged ones go on. */
   apply(servers: readonly ManifestServer[]): void;
   /** The session of this key with this backend, opened on demand. Concurrent opens of one key share one attempt. Rejects with BackendFailure. */
-  open(alias: string, key: string, signal?: AbortSignal): Promise<BackendSession>;
+  open(alias: string, key: string, signal?: AbortSignal, client?: ClientSide): Promise<BackendSession>;
   /** Closes every session of this key. */
   release(key: string): Promise<void>;
   status(): readonly BackendStatus[];
   /** The last lines a backend wrote to stderr, oldest first, at most 200. */
   stderr(alias: string): readonly string[];
   onStatus(listener: (status: BackendStatus) => void): () => void;
-  /** A backend said its tools changed. */
-  onToolsChanged(listener: (alias: string) => void): () => void;
+  /** A backend said that something it lists changed ("resources" stands for templates, too). */
+  onListChanged(listener: (alias: string, kind: ListKind) => void): () => void;
   /** Ends every process and connection; resolves when they are gone (bounded, then killed). */
   close(): Promise<void>;
 }

@@ -23,6 +23,8 @@ export interface User {
   readonly groups: readonly string[];
 }
 
+export type SubjectKind = 'tool' | 'prompt' | 'resource';
+
 export interface DecisionRequest {
   readonly question: 'discover' | 'call';
   readonly user: User;
@@ -30,6 +32,9 @@ export interface DecisionRequest {
   readonly app: string;
   readonly profile?: string;
   readonly alias: string;
+  /** What is asked about. Default "tool". A resource is asked about by server; its URI is `args.uri`. */
+  readonly kind?: SubjectKind;
+  /** Name of the tool or prompt; "" for a resource. */
   readonly tool: string;
   /** Present for 'call'. Already validated against the pinned input schema. */
   readonly args?: JsonObject;

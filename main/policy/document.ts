@@ -7,7 +7,12 @@ export interface Profile {
   readonly name: string;
   readonly title: string;
   readonly tools: readonly string[];
+  /** Two tools, to search and to call, stand for all the others. Default false. */
+  readonly search: boolean;
 }
+
+/** What a server may ask of the AI app that called it (MCP, client features). */
+export type ServerRequest = 'elicitation' | 'sampling' | 'roots';
 
 /** policy.json, parsed and with every default filled in. An unknown field is an error, not a guess. */
 export interface PolicyDocument {
@@ -28,6 +33,14 @@ export interface PolicyDocument {
   readonly apps: {
     /** Names of AI apps that may connect; "*" for any. Default ["*"]. */
     readonly allowed: readonly string[];
+  };
+  readonly names: {
+    /** On endpoints that merge servers: "alias__tool" always, or only where two servers use one name. Default "always". */
+    readonly prefix: 'always' | 'on-collision';
+  };
+  readonly serverRequests: {
+    /** What servers may ask of AI apps while they work on a call. Default all three. */
+    readonly allowed: readonly ServerRequest[];
   };
   readonly resilience: {
     /** Seconds a backend may take to answer one call. Default 120, 1–3600. */
@@ -70,6 +83,7 @@ const profile = z.strictObject({
   tools: z
     .array(z.string().regex(/^[a-z0-9-]{1,24}\.(\*|.+)$/su, '"alias.*" or "alias.tool_name"'))
     .min(1, 'at least one tool pattern'),
+  search: z.boolean('true or false').default(false),
 });
 
 /**
@@ -130,6 +144,15 @@ const schema = z.strictObject({
     .prefault({}),
   apps: z
     .strictObject({ allowed: z.array(z.string().min(1, 'the name of an app, or "*"')).default(['*']) })
+    .prefault({}),
+  names: z.strictObject({ prefix: oneOf('always', 'on-collision').default('always') }).prefault({}),
+  serverRequests: z
+    .strictObject({
+      allowed: z
+        .array(oneOf('elicitation', 'sampling', 'roots'))
+        .refine(unique, 'each of "elicitation", "sampling" and "roots" at most once')
+        .default(['elicitation', 'sampling', 'roots']),
+    })
     .prefault({}),
   resilience: z.strictObject({ deadlineSeconds: whole(1, 3600, 120) }).prefault({}),
   guard: z.strictObject({ resultBytes: whole(1024, 1_073_741_824, 10_485_760) }).prefault({}),

@@ -21,7 +21,9 @@ export type Launch =
       /** Subresource-integrity of the npm package, where it came from npm. */
       readonly integrity?: string;
     }
-  | { readonly transport: 'http'; readonly url: string };
+  | { readonly transport: 'http'; readonly url: string }
+  /** HTTP+SSE of 2024-11-05: a GET stream that names where to POST. */
+  | { readonly transport: 'sse'; readonly url: string };
 
 export interface Pin {
   /** Hex SHA-256 over the RFC 8785 bytes of `definition`. */
@@ -44,7 +46,21 @@ export interface ManifestServer {
   readonly auth: { readonly kind: 'none' };
   readonly instructions?: { readonly sha256: string; readonly text: string };
   readonly tools: Readonly<Record<string, Pin>>;
+  /** By prompt name. */
+  readonly prompts: Readonly<Record<string, Pin>>;
+  /** By URI template, as the server writes it. */
+  readonly resourceTemplates: Readonly<Record<string, Pin>>;
+  /** Resources come and go and cannot be pinned one by one: whether those the server shows may be listed and read. Default "none". */
+  readonly resources: 'none' | 'as-shown';
+  /** What the server declared it can do when it was pinned, raw. */
+  readonly capabilities: JsonObject;
 }
+
+/** A server of which nothing has been approved yet. */
+export const nothingPinned: Pick<
+  ManifestServer,
+  'tools' | 'prompts' | 'resourceTemplates' | 'resources' | 'capabilities'
+> = { tools: {}, prompts: {}, resourceTemplates: {}, resources: 'none', capabilities: {} };
 
 /** manifest.json, parsed. */
 export interface Manifest {
@@ -110,10 +126,11 @@ const stdio = z.strictObject({
     .exactOptional(),
 });
 
-const http = z.strictObject({
-  transport: z.literal('http'),
+const address = {
   url: z.string().refine(isSafeUrl, 'an https:// address, or http:// on this computer (127.0.0.1, [::1], localhost)'),
-});
+};
+const http = z.strictObject({ transport: z.literal('http'), ...address });
+const sse = z.strictObject({ transport: z.literal('sse'), ...address });
 
 /** https anywhere, http on loopback only; no credentials inside (MCP authorization, "Communication Security"). */
 function isSafeUrl(text: string): boolean {
@@ -140,10 +157,14 @@ const server = z.strictObject({
   owner: plainText.min(1, 'who answers for this server').max(200, 'at most 200 characters'),
   groups: z.array(plainText.min(1, 'a group name')).default([]),
   state: z.enum(['active', 'deprecated', 'revoked'], '"active", "deprecated" or "revoked"').default('active'),
-  launch: z.discriminatedUnion('transport', [stdio, http], 'a launch with transport "stdio" or "http"'),
+  launch: z.discriminatedUnion('transport', [stdio, http, sse], 'a launch with transport "stdio", "http" or "sse"'),
   auth: z.strictObject({ kind: z.literal('none', '"none"') }).prefault({ kind: 'none' }),
   instructions: z.strictObject({ sha256, text: z.string() }).exactOptional(),
   tools: object.default({}),
+  prompts: object.default({}),
+  resourceTemplates: object.default({}),
+  resources: z.enum(['none', 'as-shown'], '"none" or "as-shown"').default('none'),
+  capabilities: object.default({}),
 });
 
 const manifest = z.strictObject({ schema: z.literal(1, 'the number 1'), servers: z.array(server) });
@@ -157,16 +178,32 @@ export function parseManifest(text: string): Result<Manifest, ManifestCode> {
   // The second layer looks at the raw document, so that a wrong field does not hide a wrong pin.
   const raw = isJsonObject(json.value) ? own(json.value, 'servers') : undefined;
   const entries: readonly unknown[] = Array.isArray(raw) ? raw : [];
-  const tools = entries.map((entry, i) => checkServer(entry, i, problems));
+  const pins = entries.map((entry, i) => checkServer(entry, i, problems));
   checkAliases(entries, problems);
   if (!parsed.success || problems.length > 0) return { ok: false, code: 'invalid', problems };
-  const servers = parsed.data.servers.map((entry, i) => ({ ...entry, tools: tools[i] ?? ownRecord<Pin>([]) }));
+  const servers = parsed.data.servers.map((entry, i) => ({ ...entry, ...(pins[i] ?? noPins) }));
   return { ok: true, value: { schema: 1, servers } };
 }
 
-function checkServer(entry: unknown, index: number, problems: Problem[]): Readonly<Record<string, Pin>> {
+type Pins = Readonly<Record<string, Pin>>;
+
+/** What can be pinned one by one, and the field of a definition that names it. */
+const families = [
+  { key: 'tools', named: 'name', noun: 'tool name', most: 128 },
+  { key: 'prompts', named: 'name', noun: 'prompt name', most: 128 },
+  { key: 'resourceTemplates', named: 'uriTemplate', noun: 'URI template', most: 2_048 },
+] as const;
+type Family = (typeof families)[number];
+
+const noPins: Readonly<Record<Family['key'], Pins>> = {
+  tools: ownRecord([]),
+  prompts: ownRecord([]),
+  resourceTemplates: ownRecord([]),
+};
+
+function checkServer(entry: unknown, index: number, problems: Problem[]): Readonly<Record<Family['key'], Pins>> {
   const at = ['servers', index];
-  if (!isJsonObject(entry)) return ownRecord([]);
+  if (!isJsonObject(entry)) return noPins;
   const about = own(entry, 'server');
   if (isJsonObject(about)) problems.push(...checkServerJson(about, [...at, 'server']));
   const instructions = own(entry, 'instructions');
@@ -178,24 +215,29 @@ function checkServer(entry: unknown, index: number, problems: Problem[]): Readon
       problems.push(wrongDigest([...at, 'instructions', 'sha256'], actual, pinned));
     }
   }
-  const tools = own(entry, 'tools');
-  if (!isJsonObject(tools)) return ownRecord([]);
+  const [tools, prompts, resourceTemplates] = families.map((family) => checkPins(entry, family, at, problems));
+  return { ...noPins, ...(tools && { tools }), ...(prompts && { prompts }), ...(resourceTemplates && { resourceTemplates }) };
+}
+
+function checkPins(entry: JsonObject, family: Family, at: readonly PropertyKey[], problems: Problem[]): Pins {
+  const listed = own(entry, family.key);
+  if (!isJsonObject(listed)) return ownRecord([]);
   const pins: [string, Pin][] = [];
   const looks = new Map<string, string>();
-  for (const [name, value] of Object.entries(tools)) {
-    const here = [...at, 'tools', name];
+  for (const [name, value] of Object.entries(listed)) {
+    const here = [...at, family.key, name];
     const twin = looks.get(name.normalize('NFKC'));
-    if (name === '' || name.length > 128 || hasHiddenCharacters(name)) {
+    if (name === '' || name.length > family.most || hasHiddenCharacters(name)) {
       problems.push({
         path: pointer(here),
-        expected: 'a tool name of 1 to 128 visible characters',
+        expected: `a ${family.noun} of 1 to ${family.most} visible characters`,
         found: name === '' ? 'an empty name' : quote(name),
-        advice: 'Leave this tool out; a person could not tell what the name says.',
+        advice: 'Leave this one out; a person could not tell what the name says.',
       });
     } else if (twin !== undefined) {
       problems.push({
         path: pointer(here),
-        expected: 'tool names that look different',
+        expected: `${family.noun}s that look different`,
         found: `${quote(name)}, which looks like ${quote(twin)}`,
         advice: 'Pin one of the two.',
       });
@@ -206,14 +248,14 @@ function checkServer(entry: unknown, index: number, problems: Problem[]): Readon
       const found = problemsOf(parsed.error, value, pin);
       problems.push(...found.map((p) => ({ ...p, path: `${pointer(here)}${p.path}` })));
     }
-    if (isJsonObject(value)) problems.push(...checkPin(name, value, here));
+    if (isJsonObject(value)) problems.push(...checkPin(name, value, family, here));
     if (parsed.success) pins.push([name, parsed.data]);
   }
   return ownRecord(pins);
 }
 
-/** The definition must be the one the digest names, and the tool the name names. */
-function checkPin(name: string, value: JsonObject, at: readonly PropertyKey[]): Problem[] {
+/** The definition must be the one the digest names, and the thing the name names. */
+function checkPin(name: string, value: JsonObject, family: Family, at: readonly PropertyKey[]): Problem[] {
   const definition = own(value, 'definition');
   const pinned = own(value, 'sha256');
   if (!isJsonObject(definition)) return [];
@@ -229,16 +271,16 @@ function checkPin(name: string, value: JsonObject, at: readonly PropertyKey[]): 
       found: error.found,
     });
   }
-  const shown = own(definition, 'name');
+  const shown = own(definition, family.named);
   if (shown !== name) {
     problems.push({
-      path: pointer([...at, 'definition', 'name']),
+      path: pointer([...at, 'definition', family.named]),
       expected: `text ${quote(name)}`,
       found: show(shown),
     });
   }
   const input = own(definition, 'inputSchema');
-  if (!isJsonObject(input)) {
+  if (family.key === 'tools' && !isJsonObject(input)) {
     problems.push({ path: pointer([...at, 'definition', 'inputSchema']), expected: 'an object', found: show(input) });
   }
   return problems;

@@ -11,7 +11,7 @@ import { type Apps, createApps } from '../../../main/identity/apps.ts';
 import { sha256OfJson } from '../../../main/policy/canonical.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../../main/policy/decide.ts';
 import type { Json, JsonObject } from '../../../main/policy/json.ts';
-import type { Label, Launch } from '../../../main/policy/manifest.ts';
+import { type Label, type Launch, nothingPinned } from '../../../main/policy/manifest.ts';
 import type { Clock, Log, Preferences } from '../../../main/ports.ts';
 
 /** The real rooms wired as the app wires them, but for the signed repository: a test says what the policy is. */
@@ -138,6 +138,7 @@ function manifestServer(alias: string, plan: ServerPlan, pins: readonly JsonObje
     state: plan.state ?? 'active',
     launch: plan.launch,
     auth: { kind: 'none' as const },
+    ...nothingPinned,
     tools,
   };
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backends, BackendsOptions } from '../../../main/backends/backends.ts';
 import { BackendFailure, createBackends } from '../../../main/backends/backends.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
-import type { Launch, ManifestServer } from '../../../main/policy/manifest.ts';
+import { type Launch, type ManifestServer, nothingPinned } from '../../../main/policy/manifest.ts';
 import type { Log } from '../../../main/ports.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/servers/', import.meta.url));
@@ -35,7 +35,7 @@ export function server(alias: string, launch: Launch, state: ManifestServer['sta
     state,
     launch,
     auth: { kind: 'none' },
-    tools: {},
+    ...nothingPinned,
   };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nameTable, shortName } from '../../../main/gateway/names.ts';
-import type { Manifest, ManifestServer, Pin } from '../../../main/policy/manifest.ts';
+import { type Manifest, type ManifestServer, nothingPinned, type Pin } from '../../../main/policy/manifest.ts';
 
 function server(alias: string, tools: readonly string[], state: ManifestServer['state'] = 'active'): ManifestServer {
   const pins = tools.map((name): [string, Pin] => [name, { sha256: '0'.repeat(64), definition: { name }, labels: [] }]);
@@ -14,6 +14,7 @@ function server(alias: string, tools: readonly string[], state: ManifestServer['
     state,
     launch: { transport: 'http', url: 'https://example.test' },
     auth: { kind: 'none' },
+    ...nothingPinned,
     tools: Object.fromEntries(pins),
   };
 }
