@@ -14,6 +14,28 @@ export interface Profile {
 /** What a server may ask of the AI app that called it (MCP, client features). */
 export type ServerRequest = 'elicitation' | 'sampling' | 'roots';
 
+/** How much AI apps may ask of the gateway at once, and how large. What exceeds a limit is refused with a protocol error. */
+export interface GatewayLimits {
+  /** Largest request body, in bytes. Default 16777216, 1024–67108864. */
+  readonly bodyBytes: number;
+  /** Sessions one AI app may hold. Default 256, 1–4096. */
+  readonly sessionsPerApp: number;
+  /** Open streams in one session. Default 4, 1–64. */
+  readonly streamsPerSession: number;
+  /** Open streams of one AI app, over all its sessions and requests that stand alone. Default 64, 1–1024. */
+  readonly streamsPerApp: number;
+  /** Requests of one AI app under way at once. Default 256, 1–4096. */
+  readonly callsPerApp: number;
+  /** Calls of one AI app that wait for input it was asked for. Default 32, 1–1024. */
+  readonly parkedPerApp: number;
+  /** Seconds such a call waits until it is given up. Default 600, 10–3600. */
+  readonly parkedSeconds: number;
+  /** Messages in one JSON-RPC batch (revision 2025-03-26). Default 50, 1–1000. */
+  readonly batch: number;
+  /** Levels of nesting in a message. Default 200, 16–512. */
+  readonly depth: number;
+}
+
 /** policy.json, parsed and with every default filled in. An unknown field is an error, not a guess. */
 export interface PolicyDocument {
   readonly schema: 1;
@@ -46,6 +68,7 @@ export interface PolicyDocument {
     /** Seconds a backend may take to answer one call. Default 120, 1–3600. */
     readonly deadlineSeconds: number;
   };
+  readonly gateway: GatewayLimits;
   readonly guard: {
     /** Largest result passed on, in bytes. Default 10485760; larger ones are refused, not cut. */
     readonly resultBytes: number;
@@ -155,6 +178,19 @@ const schema = z.strictObject({
     })
     .prefault({}),
   resilience: z.strictObject({ deadlineSeconds: whole(1, 3600, 120) }).prefault({}),
+  gateway: z
+    .strictObject({
+      bodyBytes: whole(1024, 67_108_864, 16_777_216),
+      sessionsPerApp: whole(1, 4096, 256),
+      streamsPerSession: whole(1, 64, 4),
+      streamsPerApp: whole(1, 1024, 64),
+      callsPerApp: whole(1, 4096, 256),
+      parkedPerApp: whole(1, 1024, 32),
+      parkedSeconds: whole(10, 3600, 600),
+      batch: whole(1, 1000, 50),
+      depth: whole(16, 512, 200),
+    })
+    .prefault({}),
   guard: z.strictObject({ resultBytes: whole(1024, 1_073_741_824, 10_485_760) }).prefault({}),
   sync: z.strictObject({ refreshSeconds: whole(10, 86_400, 900), graceSeconds: whole(0, 31_536_000, 0) }).prefault({}),
   audit: z.strictObject({ payloads: oneOf('full', 'digest').default('full') }).prefault({}),

@@ -18,7 +18,20 @@ describe('when policy.json says only what it must', () => {
         profiles: [],
         approvals: { timeoutSeconds: 60, remember: ['call', 'session'], message: '' },
         apps: { allowed: ['*'] },
+        names: { prefix: 'always' },
+        serverRequests: { allowed: ['elicitation', 'sampling', 'roots'] },
         resilience: { deadlineSeconds: 120 },
+        gateway: {
+          bodyBytes: 16_777_216,
+          sessionsPerApp: 256,
+          streamsPerSession: 4,
+          streamsPerApp: 64,
+          callsPerApp: 256,
+          parkedPerApp: 32,
+          parkedSeconds: 600,
+          batch: 50,
+          depth: 200,
+        },
         guard: { resultBytes: 10_485_760 },
         sync: { refreshSeconds: 900, graceSeconds: 0 },
         audit: { payloads: 'full' },
@@ -46,7 +59,7 @@ describe('when policy.json has mistakes', () => {
       '/apps an object | a list of 0',
       '/audit/payloads "full" or "digest" | text "none"',
       '/contact text | nothing',
-      '/contcat one of schema, organisation, contact, identity, profiles, approvals, apps, resilience, guard, sync, audit | the unknown field "contcat"',
+      '/contcat one of schema, organisation, contact, identity, profiles, approvals, apps, names, serverRequests, resilience, gateway, guard, sync, audit | the unknown field "contcat"',
       '/identity/users/alice/1 a group name | number 3',
       '/identity/users/bob a list of group names | text "staff"',
       '/organisation text | number 7',
@@ -80,6 +93,36 @@ describe('when policy.json has mistakes', () => {
   it('refuses a field given twice instead of taking the last', () => {
     const parsed = parsePolicyDocument('{"schema":1,"organisation":"A","contact":"a","contact":"b"}');
     expect(parsed).toMatchObject({ ok: false, code: 'not-json', problems: [{ path: 'policy.json:1:46' }] });
+  });
+});
+
+describe('when policy.json sets limits of the gateway', () => {
+  const ranges: [string, number, number][] = [
+    ['bodyBytes', 1024, 67_108_864],
+    ['sessionsPerApp', 1, 4096],
+    ['streamsPerSession', 1, 64],
+    ['streamsPerApp', 1, 1024],
+    ['callsPerApp', 1, 4096],
+    ['parkedPerApp', 1, 1024],
+    ['parkedSeconds', 10, 3600],
+    ['batch', 1, 1000],
+    ['depth', 16, 512],
+  ];
+
+  it.each(ranges)('takes %s from %i to %i and nothing beside', (name, low, high) => {
+    const expected = `a whole number from ${low} to ${high}`;
+    for (const good of [low, high]) expect(problems({ ...least, gateway: { [name]: good } })).toEqual([]);
+    for (const bad of [low - 1, high + 1, low + 0.5, String(low), null]) {
+      const [first, ...more] = problems({ ...least, gateway: { [name]: bad } });
+      expect(first, String(bad)).toMatchObject({ path: `/gateway/${name}`, expected });
+      expect(more).toEqual([]);
+    }
+  });
+
+  it('says which limit a misspelt one probably meant', () => {
+    expect(problems({ ...least, gateway: { sessionPerApp: 3 } })).toMatchObject([
+      { path: '/gateway/sessionPerApp', advice: 'Did you mean "sessionsPerApp"?' },
+    ]);
   });
 });
 
