@@ -1,14 +1,15 @@
 import type { JsonObject } from '../policy/json.ts';
 import type { Launch } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { BackendSession, BackendState, BackendStatus } from './backends.ts';
+import type { BackendSession, BackendState, BackendStatus, ClientSide, ListKind } from './backends.ts';
 import { Backoff } from './backoff.ts';
 import { connect } from './connect.ts';
 import { BackendFailure } from './failure.ts';
 import type { ClientInfo, EraVerdict } from './negotiate.ts';
 import { sameJson } from './same-json.ts';
-import { type Session, unlessAborted } from './session.ts';
+import type { Session } from './session.ts';
 import { StderrTail } from './stderr-tail.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** How long a known era is trusted before it is asked for again: a server may be upgraded under the same launch (a remote one). */
 const ERA_MS = 24 * 60 * 60 * 1_000;
@@ -24,7 +25,7 @@ export interface BackendEnvironment {
   /** Sessions at a time; undefined for what suits the transport. */
   readonly maxSessions: number | undefined;
   readonly onStatus: (status: BackendStatus) => void;
-  readonly onToolsChanged: (alias: string) => void;
+  readonly onListChanged: (alias: string, kind: ListKind) => void;
 }
 
 /** Each stdio session is a process of its own; one over HTTP is little more than an id. */
@@ -58,8 +59,8 @@ export class Backend {
   #stopped: BackendFailure | undefined;
   #told = '';
   #uses = 0;
-  /** The last list a session read. */
-  #tools: readonly JsonObject[] | undefined;
+  /** The last list of each kind that a session read. */
+  readonly #lists = new Map<ListKind, readonly JsonObject[]>();
 
   constructor(alias: string, launch: Launch, environment: BackendEnvironment) {
     this.alias = alias;
@@ -69,7 +70,7 @@ export class Backend {
   }
 
   /** The session of this key; concurrent callers share one attempt, and one that gives up leaves it to the others. */
-  open(key: string, signal?: AbortSignal): Promise<BackendSession> {
+  open(key: string, signal?: AbortSignal, _client?: ClientSide): Promise<BackendSession> {
     if (this.#stopped) return Promise.reject(this.#stopped);
     let slot = this.#slots.get(key);
     if (!slot) {
@@ -175,7 +176,7 @@ export class Backend {
   }
 
   #connect(own: () => Slot, signal: AbortSignal): Promise<Session> {
-    const { clock, log, clientInfo, startTimeoutMs, onToolsChanged } = this.#environment;
+    const { clock, log, clientInfo, startTimeoutMs, onListChanged } = this.#environment;
     const fresh = this.#era && clock.now() - this.#era.at < ERA_MS ? this.#era.era : undefined;
     return connect({
       alias: this.alias,
@@ -190,9 +191,9 @@ export class Backend {
       onClosing: (closing) => this.#track(closing),
       hooks: {
         onUse: () => this.#touch(own()),
-        onToolsChanged: () => onToolsChanged(this.alias),
+        onListChanged: (kind) => onListChanged(this.alias, kind),
         onClose: () => this.#forget(own()),
-        share: (tools) => this.#share(tools),
+        share: (kind, list) => this.#share(kind, list),
         onLoss: (failure, atOnce) => this.#lost(own(), failure, atOnce),
       },
     });
@@ -237,9 +238,11 @@ export class Backend {
   }
 
   /** Equal lists are one object: kept once, and compared with the pins once. Another list takes the place of this one. */
-  #share(tools: readonly JsonObject[]): readonly JsonObject[] {
-    if (this.#tools === undefined || !sameJson(this.#tools, tools)) this.#tools = tools;
-    return this.#tools;
+  #share(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[] {
+    const known = this.#lists.get(kind);
+    if (known !== undefined && sameJson(known, list)) return known;
+    this.#lists.set(kind, list);
+    return list;
   }
 
   /** A fault of our own while a start was taken up: nothing half taken up stays. */

@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
-import type { BackendReply, BackendSession, RequestOptions } from './backends.ts';
+import type { BackendReply, BackendSession, ListKind, RequestOptions } from './backends.ts';
 import { BackendFailure } from './failure.ts';
+import { Lists } from './lists.ts';
 import { parameterHeaders } from './mcp-headers.ts';
 import { type Agreement, type ClientInfo, modernMeta } from './negotiate.ts';
 import type { Rpc } from './rpc.ts';
-import { readToolPages } from './tool-pages.ts';
 
-/** For one page of tools/list; the whole list has ten times this. */
-const LIST_MS = 60_000;
 /** Node's largest timer, about 24 days: a listen stream has no end of its own. */
 const ENDLESS_MS = 2 ** 31 - 1;
 const LISTEN_AGAIN_MS = { first: 1_000, most: 60_000 };
@@ -17,16 +15,11 @@ const LISTEN_AGAIN_MS = { first: 1_000, most: 60_000 };
 export interface SessionHooks {
   /** A request began or ended. */
   onUse(): void;
-  onToolsChanged(): void;
+  onListChanged(kind: ListKind): void;
   /** The owner called `close`. */
   onClose(): void;
   /** A list equal to one that is kept already, or this one: a hundred sessions with one server show one list. */
-  share(tools: readonly JsonObject[]): readonly JsonObject[];
-}
-
-interface ToolList {
-  readonly tools: readonly JsonObject[];
-  readonly at: number;
+  share(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[];
 }
 
 /** One negotiated connection. */
@@ -43,13 +36,8 @@ export class Session implements BackendSession {
   readonly #hooks: SessionHooks;
   readonly #listeners = new Set<(method: string, params: JsonObject) => void>();
   readonly #listening = new AbortController();
+  readonly #lists: Lists;
   #working = 0;
-  #list: ToolList | undefined;
-  /** The last definitions read, however old. */
-  #definitions: readonly JsonObject[] | undefined;
-  #listRead: Promise<readonly JsonObject[]> | undefined;
-  /** Counts tools/list_changed, so that a list read while it came is not kept. */
-  #changes = 0;
 
   constructor(rpc: Rpc, agreement: Agreement, clientInfo: ClientInfo, clock: Clock, hooks: SessionHooks) {
     this.#rpc = rpc;
@@ -62,6 +50,13 @@ export class Session implements BackendSession {
     this.serverInfo = agreement.serverInfo;
     this.capabilities = agreement.capabilities;
     if (agreement.instructions !== undefined) this.instructions = agreement.instructions;
+    this.#lists = new Lists({
+      alias: this.alias,
+      capabilities: this.capabilities,
+      clock,
+      request: (method, params, options) => this.request(method, params, options),
+      share: (kind, list) => hooks.share(kind, list),
+    });
   }
 
   get busy(): boolean {
@@ -88,18 +83,19 @@ export class Session implements BackendSession {
     await this.#rpc.notify(method, this.#withMeta(params, {}));
   }
 
-  async tools(maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]> {
+  tools(maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]> {
+    return this.list('tools', maxAgeMs, signal);
+  }
+
+  async list(kind: ListKind, maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]> {
     this.#hooks.onUse();
     if (this.#rpc.failure) throw this.#rpc.failure;
-    if (this.#list && this.#clock.now() - this.#list.at <= maxAgeMs) return this.#list.tools;
-    // Readers share one walk; one that gives up leaves it to the others.
-    if (!this.#listRead) {
-      const read: Promise<readonly JsonObject[]> = this.#readTools().finally(() => {
-        if (this.#listRead === read) this.#listRead = undefined;
-      });
-      this.#listRead = read;
-    }
-    return unlessAborted(this.#listRead, signal, this.alias);
+    return this.#lists.read(kind, maxAgeMs, signal);
+  }
+
+  async watch(uris: ReadonlySet<string>): Promise<ReadonlyMap<string, BackendReply>> {
+    if (uris.size === 0) return new Map();
+    throw new BackendFailure('protocol', this.alias, `The server "${this.alias}" cannot be asked for updates yet.`);
   }
 
   onNotification(listener: (method: string, params: JsonObject) => void): () => void {
@@ -121,7 +117,8 @@ export class Session implements BackendSession {
   }
 
   receive(method: string, params: JsonObject): void {
-    if (method === 'notifications/tools/list_changed') this.#toolsChanged();
+    const changed = CHANGED.get(method);
+    if (changed !== undefined) this.#changed(changed);
     for (const listener of [...this.#listeners]) listener(method, params);
   }
 
@@ -153,7 +150,7 @@ export class Session implements BackendSession {
       }
       if (signal.aborted || this.#rpc.failure) return;
       // What changed while nobody listened is unknown.
-      this.#list = undefined;
+      this.#lists.forgetAll();
       if (this.#clock.now() - since > LISTEN_AGAIN_MS.most) fruitless = 0;
       const wait = Math.min(LISTEN_AGAIN_MS.first * 2 ** fruitless, LISTEN_AGAIN_MS.most);
       await sleep(wait, undefined, { signal, ref: false }).catch(() => {
@@ -162,25 +159,10 @@ export class Session implements BackendSession {
     }
   }
 
-  async #readTools(): Promise<readonly JsonObject[]> {
-    const changes = this.#changes;
-    const deadline = AbortSignal.timeout(LIST_MS * 10);
-    const offersTools = this.capabilities.tools !== undefined;
-    const read = await readToolPages(this.alias, offersTools, (params) =>
-      this.request('tools/list', params, { timeoutMs: LIST_MS, signal: deadline }),
-    );
-    const tools = this.#hooks.share(read);
-    this.#definitions = tools;
-    if (changes === this.#changes) this.#list = { tools, at: this.#clock.now() };
-    return tools;
-  }
-
-  #toolsChanged(): void {
-    this.#changes += 1;
-    this.#list = undefined;
-    // A walk under way may have read old pages; the next reader starts a new one.
-    this.#listRead = undefined;
-    this.#hooks.onToolsChanged();
+  #changed(kind: ListKind): void {
+    this.#lists.forget(kind);
+    if (kind === 'resources') this.#lists.forget('resourceTemplates');
+    this.#hooks.onListChanged(kind);
   }
 
   #withMeta(params: JsonObject, capabilities: JsonObject): JsonObject {
@@ -191,13 +173,13 @@ export class Session implements BackendSession {
 
   /** Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. */
   async #headers(params: JsonObject, signal: AbortSignal | undefined): Promise<Record<string, string>> {
-    if (!this.#definitions) {
+    if (!this.#lists.last('tools')) {
       await this.tools(0, signal).catch((error: unknown) => {
         // Without the list the call may still be right; if not, the server itself says which header is missing.
         if (!(error instanceof BackendFailure)) throw error;
       });
     }
-    const definition = this.#definitions?.find((tool) => tool.name === params.name);
+    const definition = this.#lists.last('tools')?.find((tool) => tool.name === params.name);
     return parameterHeaders(definition, params.arguments);
   }
 }
@@ -208,14 +190,9 @@ const LISTENABLE = [
   ['resources', 'resourcesListChanged'],
 ] as const;
 
-/** `work`, or a 'cancelled' failure as soon as `signal` aborts; the work itself goes on for others. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, alias: string): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const cancel = () =>
-      reject(new BackendFailure('cancelled', alias, `The request to the server "${alias}" was cancelled.`));
-    if (signal.aborted) cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));
-  });
-}
+/** Resources' change covers templates. */
+const CHANGED: ReadonlyMap<string, ListKind> = new Map([
+  ['notifications/tools/list_changed', 'tools'],
+  ['notifications/prompts/list_changed', 'prompts'],
+  ['notifications/resources/list_changed', 'resources'],
+]);

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Launch, ManifestServer } from '../policy/manifest.ts';
 import { Backend } from './backend.ts';
-import type { BackendSession, BackendStatus, Backends, BackendsOptions } from './backends.ts';
+import type { BackendSession, BackendStatus, Backends, BackendsOptions, ListKind } from './backends.ts';
 import { BackendFailure } from './failure.ts';
 
 /** Keeps one Backend per alias in step with the manifest. */
@@ -10,7 +10,7 @@ export function superviseBackends(options: BackendsOptions): Backends {
   /** Aliases that were once served, for a truer refusal. */
   const former = new Map<string, string>();
   const statusListeners = new Set<(status: BackendStatus) => void>();
-  const toolsListeners = new Set<(alias: string) => void>();
+  const listListeners = new Set<(change: { alias: string; kind: ListKind }) => void>();
   let closed = false;
 
   const environment = {
@@ -21,7 +21,7 @@ export function superviseBackends(options: BackendsOptions): Backends {
     idleMs: options.idleMs ?? 300_000,
     maxSessions: options.maxSessions,
     onStatus: (status: BackendStatus) => tell(statusListeners, status),
-    onToolsChanged: (alias: string) => tell(toolsListeners, alias),
+    onListChanged: (alias: string, kind: ListKind) => tell(listListeners, { alias, kind }),
   };
 
   function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
@@ -65,13 +65,13 @@ export function superviseBackends(options: BackendsOptions): Backends {
       }
     },
 
-    open(alias, key, signal): Promise<BackendSession> {
+    open(alias, key, signal, client): Promise<BackendSession> {
       if (closed) {
         const text = `The server "${alias}" cannot be used: Gatehouse is shutting down.`;
         return Promise.reject(new BackendFailure('unavailable', alias, text));
       }
       const backend = backends.get(alias);
-      if (backend) return backend.open(key, signal);
+      if (backend) return backend.open(key, signal, client);
       return Promise.reject(new BackendFailure('revoked', alias, former.get(alias) ?? removedText(alias)));
     },
 
@@ -87,9 +87,10 @@ export function superviseBackends(options: BackendsOptions): Backends {
       return () => statusListeners.delete(listener);
     },
 
-    onToolsChanged(listener) {
-      toolsListeners.add(listener);
-      return () => toolsListeners.delete(listener);
+    onListChanged(listener) {
+      const each = ({ alias, kind }: { alias: string; kind: ListKind }) => listener(alias, kind);
+      listListeners.add(each);
+      return () => listListeners.delete(each);
     },
 
     async close() {

@@ -72,8 +72,8 @@ export class LoopbackGateway implements Gateway {
     this.#rejections = new Rejections({ clock, log, audit });
     this.#server = createLoopbackServer((request, response) => this.#take(request, response));
     const unsubscribe = [
-      backends.onToolsChanged((alias) => {
-        const server = this.#serverOf(alias);
+      backends.onListChanged((alias, kind) => {
+        const server = kind === 'tools' ? this.#serverOf(alias) : undefined;
         if (server !== undefined) this.#catalog.toolsChanged(server);
       }),
       backends.onStatus(({ alias, state }) => {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Backends } from '../../../main/backends/backends.ts';
+import { readListPages } from '../../../main/backends/list-pages.ts';
 import { MESSAGE_DEPTH, MessageRefused, parseMessage } from '../../../main/backends/message.ts';
 import { reduceServerInfo } from '../../../main/backends/server-info.ts';
-import { readToolPages } from '../../../main/backends/tool-pages.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
 import { alive, backendsFor, call, eventually, failureOf, fixture, server, startFixture, textOf } from './support.ts';
 
@@ -118,7 +118,7 @@ describe('when a server says too much of itself', () => {
 describe('when a server floods its list of tools', () => {
   const list = (page: (count: number) => JsonObject) => {
     let count = 0;
-    return readToolPages('s', true, async () => {
+    return readListPages('s', 'tools', false, async () => {
       count += 1;
       return { ok: true, result: page(count) };
     });

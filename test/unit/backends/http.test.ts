@@ -94,7 +94,7 @@ describe('when a 2025 server keeps sessions', () => {
     const { url, post } = await legacyFixture();
     backends = backendsFor({ remote: http(url) });
     const changed: string[] = [];
-    backends.onToolsChanged((alias) => changed.push(alias));
+    backends.onListChanged((alias) => changed.push(alias));
     await backends.open('remote', 'key');
     await eventually(async () => {
       await post('/changed');
@@ -161,7 +161,7 @@ describe('when a server speaks 2026-07-28', () => {
   it('is heard on its listen stream, and the list is read anew', async () => {
     backends = backendsFor({ remote: http(await modernFixture()) });
     const changed: string[] = [];
-    backends.onToolsChanged((alias) => changed.push(alias));
+    backends.onListChanged((alias) => changed.push(alias));
     const session = await backends.open('remote', 'key');
     const acknowledged = new Promise<void>((resolve) => {
       session.onNotification((method) => method === 'notifications/subscriptions/acknowledged' && resolve());

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BackendReply, Backends } from '../../../main/backends/backends.ts';
-import { readToolPages } from '../../../main/backends/tool-pages.ts';
+import { readListPages } from '../../../main/backends/list-pages.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
 import { backendsFor, call, eventually, failureOf, fixture } from './support.ts';
 
@@ -12,7 +12,7 @@ const result = (value: JsonObject): BackendReply => ({ ok: true, result: value }
 
 describe('when a server pages its tools', () => {
   const read = (list: (params: JsonObject) => BackendReply, offers = true) =>
-    readToolPages('s', offers, async (params) => list(params));
+    readListPages('s', 'tools', !offers, async (params) => list(params));
 
   it('reads every page in order, raw', async () => {
     const pages: Record<string, JsonObject> = {
@@ -76,7 +76,7 @@ describe('when tools change behind their pins', () => {
   it('says so when the server does', async () => {
     const changed: string[] = [];
     backends = backendsFor({ echo: fixture('echo-stdio.ts', ['--changed-every', '50']) });
-    backends.onToolsChanged((alias) => changed.push(alias));
+    backends.onListChanged((alias) => changed.push(alias));
     const session = await backends.open('echo', 'key');
     const before = await session.tools(60_000);
     await eventually(() => changed.length > 2);
