@@ -5,19 +5,40 @@ import type { FieldChange, ManifestServer, Pin, PinVerdict } from './manifest.ts
 import { own, pointer, quote } from './problems.ts';
 
 /** Compares a server's raw tool definitions with its pins, by tool name. A name shown twice is "changed". */
-export function compareTools(
-  server: Pick<ManifestServer, 'tools'>,
+export function compareTools(server: Pick<ManifestServer, 'tools'>, shown: readonly JsonObject[]): PinVerdicts {
+  return comparePins(server.tools, shown, (definition) => own(definition, 'name'));
+}
+
+/** The same for prompts, by prompt name. */
+export function comparePrompts(server: Pick<ManifestServer, 'prompts'>, shown: readonly JsonObject[]): PinVerdicts {
+  return comparePins(server.prompts, shown, (definition) => own(definition, 'name'));
+}
+
+/** The same for resource templates, by URI template as the server writes it. */
+export function compareTemplates(
+  server: Pick<ManifestServer, 'resourceTemplates'>,
   shown: readonly JsonObject[],
-): ReadonlyMap<string, PinVerdict> {
+): PinVerdicts {
+  return comparePins(server.resourceTemplates, shown, (definition) => own(definition, 'uriTemplate'));
+}
+
+export type PinVerdicts = ReadonlyMap<string, PinVerdict>;
+
+/** Compares what a server shows with pins, by what names a definition. A name shown twice is "changed". */
+export function comparePins(
+  pins: Readonly<Record<string, Pin>>,
+  shown: readonly JsonObject[],
+  keyOf: (definition: JsonObject) => Json | undefined,
+): PinVerdicts {
   const verdicts = new Map<string, PinVerdict>();
   for (const definition of shown) {
-    const name = own(definition, 'name');
-    // Without a name nobody can call it; there is nothing to approve or to withhold.
+    const name = keyOf(definition);
+    // Without a name nobody can ask for it; there is nothing to approve or to withhold.
     if (typeof name !== 'string') continue;
     const earlier = verdicts.get(name);
     // The first difference stays: a second, approved-looking copy must not cover it.
     if (earlier?.state === 'changed' || earlier?.state === 'unpinned') continue;
-    const pin = Object.hasOwn(server.tools, name) ? server.tools[name] : undefined;
+    const pin = Object.hasOwn(pins, name) ? pins[name] : undefined;
     const verdict = pin === undefined ? unpinned(definition) : judge(pin, definition);
     if (earlier?.state === 'approved' && verdict.state === 'approved') {
       const { sha256 } = verdict.pin;
@@ -26,7 +47,7 @@ export function compareTools(
       verdicts.set(name, verdict);
     }
   }
-  for (const [name, pin] of Object.entries(server.tools)) {
+  for (const [name, pin] of Object.entries(pins)) {
     if (!verdicts.has(name)) verdicts.set(name, { state: 'missing', pin });
   }
   return verdicts;

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { NotCanonical, sha256Hex, sha256OfJson } from './canonical.ts';
+import { sha256Hex } from './canonical.ts';
 import { problemsOf } from './document.ts';
 import { isJsonObject, type JsonObject, type Problem, type Result } from './json.ts';
-import { hasHiddenCharacters, own, ownRecord, pointer, quote, show } from './problems.ts';
+import { checkPins, noPins, object, type PinFamilies, sha256, wrongDigest } from './manifest-pins.ts';
+import { own, pointer, quote } from './problems.ts';
 import { checkServerJson } from './server-json.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-export { compareTools, describeChanges } from './compare.ts';
+export { comparePrompts, compareTemplates, compareTools, describeChanges } from './compare.ts';
 
 export type Label = 'untrusted-input' | 'private-data' | 'changes-state';
 
@@ -70,7 +71,7 @@ export interface Manifest {
 
 export type ManifestCode = 'not-json' | 'invalid';
 
-/** What a server shows for one tool, against what the organisation pinned. */
+/** What a server shows for one tool, prompt or resource template, against what the organisation pinned. */
 export type PinVerdict =
   | { readonly state: 'approved'; readonly pin: Pin }
   | {
@@ -94,14 +95,8 @@ export interface FieldChange {
 
 const file = 'manifest.json';
 
-const label = z.enum(
-  ['untrusted-input', 'private-data', 'changes-state'],
-  '"untrusted-input", "private-data" or "changes-state"',
-);
 const plainText = z.string().refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), 'text on one line');
 const argument = z.string().refine((text) => !text.includes('\0'), 'text without a NUL character');
-const object = z.custom<JsonObject>(isJsonObject, 'an object');
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits');
 
 const shells =
   /^(?:a|ba|c|da|fi|k|mk|tc|z)?sh$|^(?:cmd|command|powershell|powershell_ise|pwsh|wsl|bash|busybox|env|sudo|doas|osascript|cscript|wscript)$/;
@@ -141,15 +136,6 @@ function isSafeUrl(text: string): boolean {
   return url.protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
 }
 
-const pin = z.strictObject({
-  sha256,
-  definition: object,
-  labels: z
-    .array(label)
-    .refine((list) => new Set(list).size === list.length, 'each label once')
-    .default([]),
-});
-
 const server = z.strictObject({
   server: object,
   alias: z.string().regex(/^[a-z0-9-]{1,24}$/, '1 to 24 of a–z, 0–9 and "-"'),
@@ -185,23 +171,7 @@ export function parseManifest(text: string): Result<Manifest, ManifestCode> {
   return { ok: true, value: { schema: 1, servers } };
 }
 
-type Pins = Readonly<Record<string, Pin>>;
-
-/** What can be pinned one by one, and the field of a definition that names it. */
-const families = [
-  { key: 'tools', named: 'name', noun: 'tool name', most: 128 },
-  { key: 'prompts', named: 'name', noun: 'prompt name', most: 128 },
-  { key: 'resourceTemplates', named: 'uriTemplate', noun: 'URI template', most: 2_048 },
-] as const;
-type Family = (typeof families)[number];
-
-const noPins: Readonly<Record<Family['key'], Pins>> = {
-  tools: ownRecord([]),
-  prompts: ownRecord([]),
-  resourceTemplates: ownRecord([]),
-};
-
-function checkServer(entry: unknown, index: number, problems: Problem[]): Readonly<Record<Family['key'], Pins>> {
+function checkServer(entry: unknown, index: number, problems: Problem[]): PinFamilies {
   const at = ['servers', index];
   if (!isJsonObject(entry)) return noPins;
   const about = own(entry, 'server');
@@ -215,84 +185,7 @@ function checkServer(entry: unknown, index: number, problems: Problem[]): Readon
       problems.push(wrongDigest([...at, 'instructions', 'sha256'], actual, pinned));
     }
   }
-  const [tools, prompts, resourceTemplates] = families.map((family) => checkPins(entry, family, at, problems));
-  return { ...noPins, ...(tools && { tools }), ...(prompts && { prompts }), ...(resourceTemplates && { resourceTemplates }) };
-}
-
-function checkPins(entry: JsonObject, family: Family, at: readonly PropertyKey[], problems: Problem[]): Pins {
-  const listed = own(entry, family.key);
-  if (!isJsonObject(listed)) return ownRecord([]);
-  const pins: [string, Pin][] = [];
-  const looks = new Map<string, string>();
-  for (const [name, value] of Object.entries(listed)) {
-    const here = [...at, family.key, name];
-    const twin = looks.get(name.normalize('NFKC'));
-    if (name === '' || name.length > family.most || hasHiddenCharacters(name)) {
-      problems.push({
-        path: pointer(here),
-        expected: `a ${family.noun} of 1 to ${family.most} visible characters`,
-        found: name === '' ? 'an empty name' : quote(name),
-        advice: 'Leave this one out; a person could not tell what the name says.',
-      });
-    } else if (twin !== undefined) {
-      problems.push({
-        path: pointer(here),
-        expected: `${family.noun}s that look different`,
-        found: `${quote(name)}, which looks like ${quote(twin)}`,
-        advice: 'Pin one of the two.',
-      });
-    }
-    looks.set(name.normalize('NFKC'), name);
-    const parsed = pin.safeParse(value);
-    if (!parsed.success) {
-      const found = problemsOf(parsed.error, value, pin);
-      problems.push(...found.map((p) => ({ ...p, path: `${pointer(here)}${p.path}` })));
-    }
-    if (isJsonObject(value)) problems.push(...checkPin(name, value, family, here));
-    if (parsed.success) pins.push([name, parsed.data]);
-  }
-  return ownRecord(pins);
-}
-
-/** The definition must be the one the digest names, and the thing the name names. */
-function checkPin(name: string, value: JsonObject, family: Family, at: readonly PropertyKey[]): Problem[] {
-  const definition = own(value, 'definition');
-  const pinned = own(value, 'sha256');
-  if (!isJsonObject(definition)) return [];
-  const problems: Problem[] = [];
-  try {
-    const actual = sha256OfJson(definition);
-    if (typeof pinned === 'string' && pinned !== actual) problems.push(wrongDigest([...at, 'sha256'], actual, pinned));
-  } catch (error) {
-    if (!(error instanceof NotCanonical)) throw error;
-    problems.push({
-      path: `${pointer([...at, 'definition'])}${error.path}`,
-      expected: 'JSON with a canonical form (RFC 8785)',
-      found: error.found,
-    });
-  }
-  const shown = own(definition, family.named);
-  if (shown !== name) {
-    problems.push({
-      path: pointer([...at, 'definition', family.named]),
-      expected: `text ${quote(name)}`,
-      found: show(shown),
-    });
-  }
-  const input = own(definition, 'inputSchema');
-  if (family.key === 'tools' && !isJsonObject(input)) {
-    problems.push({ path: pointer([...at, 'definition', 'inputSchema']), expected: 'an object', found: show(input) });
-  }
-  return problems;
-}
-
-function wrongDigest(path: readonly PropertyKey[], actual: string, pinned: string): Problem {
-  return {
-    path: pointer(path),
-    expected: actual,
-    found: pinned,
-    advice: 'What is pinned is not what the digest names. Pin this server again and look at what changed.',
-  };
+  return checkPins(entry, at, problems);
 }
 
 function checkAliases(entries: readonly unknown[], problems: Problem[]): void {

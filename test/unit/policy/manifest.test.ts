@@ -112,13 +112,17 @@ describe('when a server would be reached in a way nobody approved', () => {
     ['javascript:alert(1)'],
     ['example.com'],
   ])('refuses to connect to %s', (url) => {
-    expect(problems(server('s', [tool], { launch: { transport: 'http', url } }))[0]).toContain('/launch/url');
+    for (const transport of ['http', 'sse']) {
+      expect(problems(server('s', [tool], { launch: { transport, url } }))[0], transport).toContain('/launch/url');
+    }
   });
 
   it.each([['https://example.com/mcp'], ['http://127.0.0.1:3000/mcp'], ['http://[::1]:3000/'], ['http://localhost/x']])(
     'connects to %s',
     (url) => {
-      expect(problems(server('s', [tool], { launch: { transport: 'http', url } }))).toEqual([]);
+      for (const transport of ['http', 'sse']) {
+        expect(problems(server('s', [tool], { launch: { transport, url } })), transport).toEqual([]);
+      }
     },
   );
 
