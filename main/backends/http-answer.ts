@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type Json } from '../policy/json.ts';
+import type { HttpAnswer } from './http-exchange.ts';
 import { MessageRefused, parseMessage } from './message.ts';
 
 /** How a stream of events came to its end. */
@@ -20,8 +20,8 @@ export const EMPTY_END: StreamEnd = {
 };
 
 /** Lower case, without parameters; empty where there is none. */
-export function mediaType(response: IncomingMessage): string {
-  return (response.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+export function mediaType(response: HttpAnswer): string {
+  return (response.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
 /** Whether a message, or one of a batch, answers the request `id`. */
