@@ -37,6 +37,38 @@ export function typeArguments(
   return { type, untyped };
 }
 
+/** The Cedar record for the `arguments` a prompt declares: text, each of them (MCP 2025-11-25, PromptArgument). */
+export function typePromptArguments(
+  declared: Json | undefined,
+  at: readonly PropertyKey[],
+): { readonly type: RecordType; readonly untyped: readonly Problem[] } {
+  const walk: Walk = { root: {}, untyped: [], refs: [] };
+  const fields = new Map<string, Field>();
+  const untyped = new Set<string>();
+  const list: readonly Json[] = Array.isArray(declared) ? declared : [];
+  if (declared !== undefined && !Array.isArray(declared)) refuse(walk, at, show(declared));
+  list.forEach((argument, i) => {
+    const name = isJsonObject(argument) ? own(argument, 'name') : undefined;
+    if (typeof name !== 'string') refuse(walk, [...at, i], 'an argument without a name');
+    else if (escapes.has(name)) {
+      refuse(walk, [...at, i], `the name ${name}`);
+      untyped.add(name);
+    } else {
+      // Declared twice, it is only required where both say so: a rule must ask for what may be missing.
+      const required = isJsonObject(argument) && own(argument, 'required') === true;
+      fields.set(name, { type: { kind: 'String' }, required: required && fields.get(name)?.required !== false });
+    }
+  });
+  return { type: { kind: 'Record', fields, untyped }, untyped: walk.untyped };
+}
+
+/** What a rule over resources reads: the address. */
+export const typeResourceArguments: RecordType = {
+  kind: 'Record',
+  fields: new Map([['uri', { type: { kind: 'String' }, required: true }]]),
+  untyped: new Set(),
+};
+
 interface Walk {
   readonly root: JsonObject;
   readonly untyped: Problem[];
@@ -168,7 +200,7 @@ function refuse(walk: Walk, at: readonly PropertyKey[], what: string): undefined
     path: pointer(at),
     expected: 'one type Cedar has: text, whole number, number, true/false, list or object of these',
     found: what,
-    advice: 'Rules cannot read this argument. Ask before the tool is used, if it matters.',
+    advice: 'Rules cannot read this argument. Ask before it is used, if it matters.',
   });
   return undefined;
 }

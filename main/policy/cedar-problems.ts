@@ -1,13 +1,13 @@
 import type { RecordType } from './argument-types.ts';
 import type { Reads } from './argument-values.ts';
 import type { CedarAnnotations, Question } from './cedar.ts';
-import type { CedarTool } from './cedar-schema.ts';
 import { foldAccount, type PolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
 import { hasHiddenCharacters, nearestName, quote } from './problems.ts';
 import { argumentsRead, asksMembershipOfOthers, entitiesNamed, mayApply, type Target } from './rule-scope.ts';
 import { lineAndColumn } from './strict-json.ts';
+import type { Subject } from './subjects.ts';
 
 export const file = 'policy.cedar';
 
@@ -33,12 +33,11 @@ export function checkRules(
   text: string,
   rules: readonly Rule[],
   manifest: Manifest,
-  tools: readonly CedarTool[],
+  subjects: readonly Subject[],
 ): Problem[] {
   const problems: Problem[] = [];
   const firsts = new Map<string, Rule>();
-  const toolIds = new Set(tools.map((tool) => tool.id));
-  const aliases = new Set(manifest.servers.map((server) => server.alias));
+  const named = namesKnown(manifest, subjects);
   for (const rule of rules) {
     const path = position(text, rule.offset);
     const { id } = rule.annotations;
@@ -52,12 +51,12 @@ export function checkRules(
       problems.push({ path, expected: 'an @id a person can read', found: `@id(${quote(id)})` });
     }
     for (const name of entitiesNamed(rule.json)) {
-      const known = name.type === 'Tool' ? toolIds : name.type === 'Server' ? aliases : undefined;
-      if (known === undefined || known.has(name.id)) continue;
-      const near = nearestName(name.id, [...known]);
+      const kind = named.get(name.type);
+      if (kind === undefined || kind.known.has(name.id)) continue;
+      const near = nearestName(name.id, [...kind.known]);
       problems.push({
         path,
-        expected: `a ${name.type === 'Tool' ? 'pinned tool' : 'server in manifest.json'}`,
+        expected: kind.noun,
         found: `${name.type}::${quote(name.id)}`,
         advice: near === undefined ? 'A rule about nothing never applies.' : `Did you mean ${name.type}::"${near}"?`,
       });
@@ -70,9 +69,21 @@ export function checkRules(
         advice: 'Requests carry only these three, so the answer would always be no.',
       });
     }
-    problems.push(...checkReads(rule, path, tools));
+    problems.push(...checkReads(rule, path, subjects));
   }
   return problems;
+}
+
+/** The ids that name something, by Cedar type. Whoever and whatever else a rule names may come later. */
+function namesKnown(manifest: Manifest, subjects: readonly Subject[]) {
+  const ids = (entity: Subject['entity']) => new Set(subjects.filter((s) => s.entity === entity).map((s) => s.id));
+  const aliases = new Set(manifest.servers.map((server) => server.alias));
+  return new Map([
+    ['Tool', { noun: 'a pinned tool', known: ids('Tool') }],
+    ['Prompt', { noun: 'a pinned prompt', known: ids('Prompt') }],
+    ['Resource', { noun: 'a server whose resources are approved in manifest.json', known: ids('Resource') }],
+    ['Server', { noun: 'a server in manifest.json', known: aliases }],
+  ]);
 }
 
 /** People have the spelling of policy.json, or else the folded one; a rule about any other spelling would never apply. */
@@ -98,19 +109,19 @@ export function checkUsers(text: string, rules: readonly Rule[], document: Polic
 }
 
 /** `context.args has body` would be false for ever where `body` has no type, so it is not accepted. */
-function checkReads(rule: Rule, path: string, tools: readonly CedarTool[]): Problem[] {
+function checkReads(rule: Rule, path: string, subjects: readonly Subject[]): Problem[] {
   const reads = argumentsRead(rule.json);
   if (reads === undefined) return [];
-  for (const tool of tools) {
-    const applies = (['call', 'unattended'] as const).some((q) => mayApply(rule.json, targetOf(q, tool)));
-    const name = applies ? untypedRead(tool.args, reads) : undefined;
+  for (const subject of subjects) {
+    const applies = (['call', 'unattended'] as const).some((q) => mayApply(rule.json, targetOf(q, subject)));
+    const name = applies ? untypedRead(subject.args, reads) : undefined;
     if (name !== undefined) {
       return [
         {
           path,
           expected: 'arguments Cedar has a type for',
-          found: `context.args.${name.join('.')} of ${tool.id}, which has none`,
-          advice: `Limit rule "${rule.annotations.id}" to other tools, or leave this argument out of it.`,
+          found: `context.args.${name.join('.')} of ${subject.action}, which has none`,
+          advice: `Limit rule "${rule.annotations.id}" to others, or leave this argument out of it.`,
         },
       ];
     }
@@ -142,10 +153,15 @@ export function describe(error: CedarError, text: string, rules: readonly Rule[]
     .replace(/^for policy `[^`]*`, /, '');
   const help = error.help?.replace(/^for policy `[^`]*`, /, '').replace(/(?<![.?!])$/, '.');
   const group = /Action::"(discover|call|unattended)"/.exec(snippet)?.[1];
-  const advice =
-    group !== undefined && message.includes('applicable action')
-      ? `Write action in Action::"${group}": it is the group of every tool's own action.`
-      : [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`].filter((s) => s != null).join(' ');
+  const of = /in context for Action::"\w+:(prompt|resource):/.exec(message)?.[1];
+  let advice = [help, rule === undefined ? undefined : `Rule "${rule.annotations.id}".`]
+    .filter((s) => s != null)
+    .join(' ');
+  if (group !== undefined && message.includes('applicable action')) {
+    advice = `Write action in Action::"${group}": it is the group of the actions of every tool, every prompt and all resources.`;
+  } else if (of !== undefined) {
+    advice = `The rule covers ${of}s, too; write resource is Tool if it means tools only. ${advice}`;
+  }
   return [
     {
       path: position(text, start),
@@ -166,8 +182,8 @@ export function position(text: string, offset: number): string {
   return `${file}:${line}:${column}`;
 }
 
-/** A question about a tool, as rules' scopes see it. */
-export function targetOf(question: Question, tool: CedarTool): Target {
-  const { id, alias, server } = tool;
-  return { action: `${question}:${id}`, question, tool: id, server: alias, groups: server.groups };
+/** A question about a subject, as rules' scopes see it. */
+export function targetOf(question: Question, subject: Subject): Target {
+  const { entity, id, alias, server } = subject;
+  return { action: `${question}:${subject.action}`, question, entity, id, server: alias, groups: server.groups };
 }

@@ -1,5 +1,4 @@
 import {
-  type CedarValueJson as CedarValue,
   checkParsePolicySet,
   type EntityJson,
   policySetTextToParts,
@@ -8,15 +7,18 @@ import {
   statefulIsAuthorized,
   validate,
 } from '@cedar-policy/cedar-wasm/nodejs';
-import { noReads, type Reads, readArguments } from './argument-values.ts';
+import { noReads, type Reads } from './argument-values.ts';
 import { checkRules, checkUsers, describe, file, position, type Rule, targetOf } from './cedar-problems.ts';
-import { type CedarTool, describeTools, schemaText } from './cedar-schema.ts';
+import { contextOf, entitiesOf, userEntity } from './cedar-request.ts';
+import { schemaText, standIns } from './cedar-schema.ts';
+import type { SubjectKind } from './decide.ts';
 import type { PolicyDocument } from './document.ts';
-import { isJsonObject, type JsonObject, type Problem } from './json.ts';
+import type { JsonObject, Problem } from './json.ts';
 import { lintRules } from './lint.ts';
 import type { Manifest } from './manifest.ts';
-import { isWellFormed, own, quote } from './problems.ts';
-import { argumentsRead, attributesNamed, mayApply, mergeReads } from './rule-scope.ts';
+import { isWellFormed, quote } from './problems.ts';
+import { argumentsRead, attributesNamed, mayApply, mergeReads, typesNamed } from './rule-scope.ts';
+import { actionOf, describeSubjects, type Subject } from './subjects.ts';
 
 export interface CedarAnnotations {
   /** @id, or "policyN" where the author gave none. */
@@ -32,6 +34,9 @@ export interface CedarRequest {
   readonly question: Question;
   readonly user: { readonly id: string; readonly groups: readonly string[] };
   readonly alias: string;
+  /** Default "tool". */
+  readonly kind?: SubjectKind;
+  /** Name of the tool or prompt. Not looked at for a resource. */
   readonly tool: string;
   readonly context: JsonObject;
 }
@@ -48,32 +53,32 @@ export interface CedarVerdict {
 export interface CedarEngine {
   readonly rules: readonly CedarAnnotations[];
   evaluate(request: CedarRequest): CedarVerdict;
-  /** True when some rule that could apply to this tool and question reads context.args (or could: when in doubt, true). */
-  dependsOnArguments(question: Question, alias: string, tool: string): boolean;
+  /** True when some rule that could apply to this subject and question reads context.args (or could: when in doubt, true). */
+  dependsOnArguments(question: Question, alias: string, tool: string, kind?: SubjectKind): boolean;
 }
 
 /** Larger texts are refused unread; a policy of thousands of rules has a mistake in how it is made. */
 const maxBytes = 1_048_576;
 
-/** The Cedar schema generated from the pinned input schemas, and what in them could not be typed. */
+/** The Cedar schema generated from what is pinned, and what in it could not be typed. */
 export function generateSchema(manifest: Manifest): {
   readonly text: string;
   readonly untyped: readonly Problem[];
 } {
-  const { tools, untyped } = describeTools(manifest);
-  return { text: schemaText(tools), untyped };
+  const { subjects, untyped } = describeSubjects(manifest);
+  return { text: schemaText(subjects), untyped };
 }
 
 /** Strict validation against the generated schema, and of people's names against policy.json where it is given. Problems carry file:line:column and the offending text. */
 export function checkCedar(cedarText: string, manifest: Manifest, document?: PolicyDocument): readonly Problem[] {
-  const { rules, problems } = examine(cedarText, manifest, describeTools(manifest).tools);
+  const { rules, problems } = examine(cedarText, manifest, describeSubjects(manifest).subjects);
   return [...problems, ...checkUsers(cedarText, rules, document)];
 }
 
 /** Advice about a valid policy: what is allowed and yet seldom meant. Empty for a text that does not parse. */
 export function lintCedar(cedarText: string, manifest: Manifest, document: PolicyDocument): readonly Problem[] {
   return lintRules(
-    examine(cedarText, manifest, describeTools(manifest).tools, 'checked').rules,
+    examine(cedarText, manifest, describeSubjects(manifest).subjects, 'checked').rules,
     cedarText,
     manifest,
     document,
@@ -89,19 +94,19 @@ export function compileCedar(
 ):
   | { readonly ok: true; readonly value: CedarEngine }
   | { readonly ok: false; readonly code: 'invalid-cedar'; readonly problems: readonly Problem[] } {
-  const { tools } = describeTools(manifest);
-  const examined = examine(cedarText, manifest, tools, checking);
+  const { subjects } = describeSubjects(manifest);
+  const examined = examine(cedarText, manifest, subjects, checking);
   const { rules } = examined;
   const problems = [...examined.problems, ...checkUsers(cedarText, rules, document)];
   if (problems.length > 0) return { ok: false, code: 'invalid-cedar', problems };
-  return { ok: true, value: new Engine(cedarText, rules, tools) };
+  return { ok: true, value: new Engine(cedarText, rules, subjects) };
 }
 
 /** Everything that is wrong with a policy text; the rules where it parses. */
 function examine(
   text: string,
   manifest: Manifest,
-  tools: readonly CedarTool[],
+  subjects: readonly Subject[],
   checking: 'check' | 'checked' = 'check',
 ): { readonly rules: readonly Rule[]; readonly problems: readonly Problem[] } {
   if (Buffer.byteLength(text) > maxBytes) {
@@ -117,7 +122,7 @@ function examine(
     if (checking === 'checked') return { rules, problems };
     return {
       rules,
-      problems: [...problems, ...validateRules(text, rules, tools), ...checkRules(text, rules, manifest, tools)],
+      problems: [...problems, ...validateRules(text, rules, subjects), ...checkRules(text, rules, manifest, subjects)],
     };
   } catch (error) {
     // Cedar's WebAssembly stops with an exception on what its own limits do not allow (nesting, for one).
@@ -168,12 +173,15 @@ function readRules(text: string): { rules: Rule[]; problems: Problem[] } {
 }
 
 /** Cedar's strict validation. Its warnings count: an impossible rule is a rule that silently protects nothing. */
-function validateRules(text: string, rules: readonly Rule[], tools: readonly CedarTool[]): Problem[] {
-  const answer = validate({ schema: schemaText(tools), policies: { staticPolicies: text } });
+function validateRules(text: string, rules: readonly Rule[], subjects: readonly Subject[]): Problem[] {
+  const answer = validate({ schema: schemaText(subjects), policies: { staticPolicies: text } });
   if (answer.type === 'failure') return answer.errors.flatMap((e) => describe(e, text, rules));
   const failed = new Set(answer.validationErrors.map((e) => e.policyId));
   const impossible = answer.validationWarnings.filter(
-    (w) => !failed.has(w.policyId) && /impossible|unable to find an applicable action/.test(w.error.message),
+    (w) =>
+      !failed.has(w.policyId) &&
+      isImpossible(w.error.message) &&
+      !isAhead(rules.find((rule) => rule.key === w.policyId)?.json, subjects),
   );
   const seen = new Set<string>();
   return [...answer.validationErrors, ...impossible].flatMap(({ policyId, error }) => {
@@ -184,6 +192,21 @@ function validateRules(text: string, rules: readonly Rule[], tools: readonly Ced
     seen.add(key);
     return describe(error, text, rules, policyId);
   });
+}
+
+const isImpossible = (warning: string) => /impossible|unable to find an applicable action/.test(warning);
+
+/** True for a rule about prompts or resources, by their type, that could apply once some are pinned: no mistake, but written ahead. */
+function isAhead(rule: JsonObject | undefined, subjects: readonly Subject[]): boolean {
+  if (rule === undefined) return false;
+  const named = typesNamed(rule);
+  const ahead = standIns.filter(({ entity }) => named.has(entity) && !subjects.some((s) => s.entity === entity));
+  if (ahead.length === 0) return false;
+  const answer = validate({
+    schema: schemaText(ahead),
+    policies: { staticPolicies: { policy0: JSON.parse(JSON.stringify(rule)) } },
+  });
+  return answer.type === 'success' && answer.validationErrors.length + answer.validationWarnings.length === 0;
 }
 
 /**
@@ -201,47 +224,52 @@ class Engine implements CedarEngine {
   private readonly text: string;
   private readonly compiled: readonly Rule[];
   private readonly byKey: ReadonlyMap<string, Rule>;
-  private readonly tools: ReadonlyMap<string, CedarTool>;
+  /** By the end of their actions' names. */
+  private readonly subjects: ReadonlyMap<string, Subject>;
   private readonly reads = new Map<string, Reads | undefined>();
-  /** What rules ask of anything. A tool's other attributes need not travel with every request. */
+  /** What rules ask of anything. A subject's other attributes need not travel with every request. */
   private readonly attributes: ReadonlySet<string>;
   private readonly entities = new Map<string, readonly EntityJson[]>();
 
-  constructor(text: string, rules: readonly Rule[], tools: readonly CedarTool[]) {
+  constructor(text: string, rules: readonly Rule[], subjects: readonly Subject[]) {
     this.text = text;
     this.compiled = rules;
     this.rules = rules.map((rule) => rule.annotations);
     this.byKey = new Map(rules.map((rule) => [rule.key, rule]));
     this.attributes = new Set(rules.flatMap((rule) => [...attributesNamed(rule.json)]));
-    this.tools = new Map(tools.map((tool) => [tool.id, tool]));
+    this.subjects = new Map(subjects.map((subject) => [subject.action, subject]));
   }
 
   evaluate(request: CedarRequest): CedarVerdict {
-    const tool = this.tools.get(`${request.alias}.${request.tool}`);
-    if (tool === undefined) return refusal(`the tool ${request.alias}.${request.tool} is not pinned`);
+    const { kind = 'tool', alias, tool } = request;
+    const subject = this.subjects.get(actionOf(kind, alias, tool));
+    if (subject === undefined) {
+      return refusal(
+        kind === 'resource' ? `no resources of ${alias} are approved` : `the ${kind} ${alias}.${tool} is not pinned`,
+      );
+    }
     try {
-      return this.ask(request, tool);
+      return this.ask(request, subject);
     } catch (error) {
       // Whatever stops an evaluation refuses it: an argument Cedar cannot hold, or Cedar's WebAssembly itself.
       return refusal(error instanceof Error ? error.message : String(error));
     }
   }
 
-  dependsOnArguments(question: Question, alias: string, tool: string): boolean {
-    const known = this.tools.get(`${alias}.${tool}`);
+  dependsOnArguments(question: Question, alias: string, tool: string, kind: SubjectKind = 'tool'): boolean {
+    const known = this.subjects.get(actionOf(kind, alias, tool));
     return known !== undefined && this.readsOf(question, known) !== undefined;
   }
 
-  private ask(request: CedarRequest, tool: CedarTool): CedarVerdict {
+  private ask(request: CedarRequest, subject: Subject): CedarVerdict {
     const { question, user } = request;
-    const action = `${question}:${tool.id}`;
     const answer = statefulIsAuthorized({
       principal: { type: 'User', id: user.id },
-      action: { type: 'Action', id: action },
-      resource: { type: 'Tool', id: tool.id },
-      context: this.contextOf(request, tool),
+      action: { type: 'Action', id: `${question}:${subject.action}` },
+      resource: { type: subject.entity, id: subject.id },
+      context: contextOf(request.context, subject, this.readsOf(question, subject)),
       preparsedPolicySetId: this.slot(),
-      entities: [userEntity(user), ...this.entitiesOf(question, tool)],
+      entities: [userEntity(user), ...this.entitiesOf(question, subject)],
     });
     if (answer.type === 'failure') return { allowed: false, rules: [], errors: answer.errors.map((e) => e.message) };
     const { reason, errors } = answer.response.diagnostics;
@@ -259,30 +287,14 @@ class Engine implements CedarEngine {
     return { allowed: answer.response.decision === 'allow', rules, errors: [] };
   }
 
-  /** Only what rules for this tool read, so that other arguments can be anything. */
-  private contextOf(request: CedarRequest, tool: CedarTool): Record<string, CedarValue> {
-    const context: Record<string, CedarValue> = {};
-    for (const name of ['app', 'profile']) {
-      const value = own(request.context, name);
-      if (typeof value === 'string') context[name] = value;
-    }
-    const reads = this.readsOf(request.question, tool);
-    if (reads === undefined) return context;
-    const args = own(request.context, 'args');
-    if (!isJsonObject(args)) throw new TypeError('the arguments a rule reads were not given');
-    // What readArguments makes is Cedar's JSON; the cast only drops `readonly`.
-    context.args = readArguments(args, tool.args, reads) as CedarValue;
-    return context;
-  }
-
-  private readsOf(question: Question, tool: CedarTool): Reads | undefined {
+  private readsOf(question: Question, subject: Subject): Reads | undefined {
     // Listing has no arguments: there `context has args` is simply false, in the schema as in the request.
     if (question === 'discover') return undefined;
-    const key = `${question}:${tool.id}`;
+    const key = `${question}:${subject.action}`;
     if (this.reads.has(key)) return this.reads.get(key);
     let reads: Reads | undefined;
     for (const rule of this.compiled) {
-      const read = mayApply(rule.json, targetOf(question, tool)) ? argumentsRead(rule.json) : undefined;
+      const read = mayApply(rule.json, targetOf(question, subject)) ? argumentsRead(rule.json) : undefined;
       if (read !== undefined) {
         reads ??= noReads();
         mergeReads(reads, read);
@@ -292,25 +304,11 @@ class Engine implements CedarEngine {
     return reads;
   }
 
-  private entitiesOf(question: Question, tool: CedarTool): readonly EntityJson[] {
-    const key = `${question}:${tool.id}`;
+  private entitiesOf(question: Question, subject: Subject): readonly EntityJson[] {
+    const key = `${question}:${subject.action}`;
     const known = this.entities.get(key);
     if (known !== undefined) return known;
-    // The attributes are made in cedar-schema.ts, to the schema beside them; the cast only drops `readonly`.
-    const all = Object.entries(tool.attributes) as [string, CedarValue][];
-    const attributes = all.filter(([name]) => this.attributes.has(name));
-    const entities: EntityJson[] = [
-      {
-        uid: { type: 'Tool', id: tool.id },
-        attrs: Object.fromEntries(attributes),
-        // Groups are named directly, which spares Cedar a Server entity in every request.
-        parents: [
-          { type: 'Server', id: tool.alias },
-          ...tool.server.groups.map((group) => ({ type: 'ServerGroup', id: group })),
-        ],
-      },
-      { uid: { type: 'Action', id: key }, attrs: {}, parents: [{ type: 'Action', id: question }] },
-    ];
+    const entities = entitiesOf(question, subject, this.attributes);
     this.entities.set(key, entities);
     return entities;
   }
@@ -328,14 +326,6 @@ class Engine implements CedarEngine {
     }
     return slot.name;
   }
-}
-
-function userEntity(user: CedarRequest['user']): EntityJson {
-  return {
-    uid: { type: 'User', id: user.id },
-    attrs: {},
-    parents: user.groups.map((group) => ({ type: 'Group', id: group })),
-  };
 }
 
 function refusal(error: string): CedarVerdict {

@@ -2,7 +2,9 @@ import { digestOfTargets } from './canonical.ts';
 import { type CedarAnnotations, type CedarEngine, type CedarVerdict, compileCedar, type Question } from './cedar.ts';
 import { foldAccount, type PolicyDocument, parsePolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
-import { type Manifest, type ManifestServer, parseManifest } from './manifest.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+import { isApproved, isInProfile } from './offer.ts';
+import { missingOf, phrasesFor } from './phrases.ts';
 import { quote } from './problems.ts';
 
 /** One policy version, compiled. Immutable: an update makes a new one and never changes a call in flight. */
@@ -48,8 +50,8 @@ export interface RuleRef {
 }
 
 /**
- * Why, for programs. "unknown-tool": for this caller the tool does not exist, whatever the reason, and the caller must
- * not learn more. "depends-on-arguments": asked about a call without its arguments, which the rules read.
+ * Why, for programs. "unknown-tool": for this caller the tool, prompt or resource does not exist, whatever the reason, and
+ * the caller must not learn more. "depends-on-arguments": asked about a call without its arguments, which the rules read.
  */
 export type DecisionCode =
   | 'allowed'
@@ -140,48 +142,44 @@ export function userOf(snapshot: PolicySnapshot, account: string): User {
   return listed === undefined ? { id: folded, groups: [] } : { id: listed, groups: identity.users[listed] ?? [] };
 }
 
-/** The one decision function, for listing and for calling. Pure. A tool not pinned, revoked or outside the profile is denied. */
+/** The one decision function, for listing and for calling. Pure. What is not pinned, revoked or outside the profile is denied. */
 export function decide(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
   const { allowed } = snapshot.document.apps;
   if (!allowed.includes('*') && !allowed.includes(request.app)) return appNotAllowed(snapshot, request);
   const server = snapshot.manifest.servers.find((s) => s.alias === request.alias);
-  if (server === undefined || !isOffered(snapshot, server, request)) return unknownTool(snapshot, request);
+  if (server === undefined || !isApproved(server, request)) return unknown(snapshot, request);
+  const profile = snapshot.document.profiles.find((p) => p.name === request.profile);
+  if (request.profile !== undefined && !isInProfile(profile, request)) return unknown(snapshot, request);
 
+  const words = phrasesFor(server.title, request);
   const discover = verdictOn(snapshot, 'discover', request);
-  if (!discover.allowed) return unknownTool(snapshot, request);
+  if (!discover.allowed) return unknown(snapshot, request);
   if (request.question === 'discover') {
-    return settle(snapshot, 'allow', 'allowed', discover.rules, `You may see ${nameOf(server, request)}.`);
+    return settle(snapshot, 'allow', 'allowed', discover.rules, `You may see ${words.name}.`);
   }
 
   const { engine } = snapshot;
   const asks: readonly Question[] = ['call', 'unattended'];
-  if (request.args === undefined && asks.some((q) => engine.dependsOnArguments(q, request.alias, request.tool))) {
-    const reason = `Whether you may use ${nameOf(server, request)} depends on what is asked of it.`;
+  const { args, alias, tool, kind } = request;
+  if (args === undefined && asks.some((q) => engine.dependsOnArguments(q, alias, tool, kind))) {
+    const reason = `Whether you may ${words.use} depends on ${words.detail}.`;
     return settle(snapshot, 'deny', 'depends-on-arguments', [], reason);
   }
   const call = verdictOn(snapshot, 'call', request);
-  if (call.errors.length > 0) return notEvaluated(snapshot, server, request, call);
+  if (call.errors.length > 0) return notEvaluated(snapshot, words.act, call);
   if (!call.allowed) {
-    const standard = `${snapshot.document.organisation} has not given you permission for this use of ${nameOf(server, request)}.`;
+    const standard = `${snapshot.document.organisation} has not given you permission for ${words.thisAct}.`;
     return settle(snapshot, 'deny', 'policy-denied', call.rules, standard);
   }
   const unattended = verdictOn(snapshot, 'unattended', request);
   // A rule that cannot be applied might have been the one that forbids; asking the person would not replace it.
-  if (unattended.errors.length > 0) return notEvaluated(snapshot, server, request, unattended);
+  if (unattended.errors.length > 0) return notEvaluated(snapshot, words.act, unattended);
   if (!unattended.allowed) {
-    const standard = `${snapshot.document.organisation} wants you to confirm ${nameOf(server, request)} each time.`;
+    const standard = `${snapshot.document.organisation} wants you to confirm ${words.act} each time.`;
     return settle(snapshot, 'ask', 'ask', unattended.rules, standard);
   }
   const rules = [...new Set([...call.rules, ...unattended.rules])];
-  return settle(snapshot, 'allow', 'allowed', rules, `You may use ${nameOf(server, request)}.`);
-}
-
-function isOffered(snapshot: PolicySnapshot, server: ManifestServer, request: DecisionRequest): boolean {
-  if (server.state === 'revoked' || !Object.hasOwn(server.tools, request.tool)) return false;
-  if (request.profile === undefined) return true;
-  const profile = snapshot.document.profiles.find((p) => p.name === request.profile);
-  const names = [`${server.alias}.*`, `${server.alias}.${request.tool}`];
-  return profile?.tools.some((pattern) => names.includes(pattern)) ?? false;
+  return settle(snapshot, 'allow', 'allowed', rules, `You may ${words.use}.`);
 }
 
 /** More than any laptop's users, apps and tools; beyond it the oldest verdicts are worked out again. */
@@ -190,14 +188,14 @@ const maxVerdicts = 20_000;
 const verdicts = new WeakMap<PolicySnapshot, Map<string, CedarVerdict>>();
 
 function verdictOn(snapshot: PolicySnapshot, question: Question, request: DecisionRequest): CedarVerdict {
-  const { user, app, profile, alias, tool, args } = request;
+  const { user, app, profile, alias, kind = 'tool', tool, args } = request;
   const context = { app, ...(profile === undefined ? {} : { profile }), ...(args === undefined ? {} : { args }) };
-  const ask = () => snapshot.engine.evaluate({ question, user, alias, tool, context });
-  if (snapshot.engine.dependsOnArguments(question, alias, tool)) return ask();
+  const ask = () => snapshot.engine.evaluate({ question, user, alias, kind, tool, context });
+  if (snapshot.engine.dependsOnArguments(question, alias, tool, kind)) return ask();
 
   const known = verdicts.get(snapshot) ?? new Map<string, CedarVerdict>();
   verdicts.set(snapshot, known);
-  const key = JSON.stringify([question, user.id, user.groups, app, profile ?? null, alias, tool]);
+  const key = JSON.stringify([question, user.id, user.groups, app, profile ?? null, alias, kind, tool]);
   const earlier = known.get(key);
   if (earlier !== undefined) return earlier;
   const verdict = ask();
@@ -209,10 +207,9 @@ function verdictOn(snapshot: PolicySnapshot, question: Question, request: Decisi
   return verdict;
 }
 
-/** The same words for every tool a caller cannot see, whether it is hidden, revoked, or was never there. */
-function unknownTool(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
-  const name = quote(`${request.alias}.${request.tool}`);
-  return settle(snapshot, 'deny', 'unknown-tool', [], `There is no tool ${name} for you here.`);
+/** The same words for everything a caller cannot see, whether it is hidden, revoked, or was never there. */
+function unknown(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
+  return settle(snapshot, 'deny', 'unknown-tool', [], `There ${missingOf(request)} for you here.`);
 }
 
 function appNotAllowed(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
@@ -221,14 +218,9 @@ function appNotAllowed(snapshot: PolicySnapshot, request: DecisionRequest): Deci
 }
 
 /** The author's reason would be misleading here: what happened is that the rule could not be applied. */
-function notEvaluated(
-  snapshot: PolicySnapshot,
-  server: ManifestServer,
-  request: DecisionRequest,
-  verdict: CedarVerdict,
-): Decision {
+function notEvaluated(snapshot: PolicySnapshot, act: string, verdict: CedarVerdict): Decision {
   const details = verdict.errors.map((error) => error.replace(/\.$/, '')).join('; ');
-  const reason = `A rule about ${nameOf(server, request)} could not be applied, so the call was refused: ${details}.`;
+  const reason = `A rule about ${act} could not be applied, so the call was refused: ${details}.`;
   const decision = settle(snapshot, 'deny', 'policy-denied', verdict.rules, reason);
   return { ...decision, reason };
 }
@@ -249,8 +241,4 @@ function settle(
     contact: rules.find((rule) => rule.contact !== undefined)?.contact ?? snapshot.document.contact,
     obligations: [],
   };
-}
-
-function nameOf(server: ManifestServer, request: DecisionRequest): string {
-  return `${quote(request.tool)} of ${server.title}`;
 }

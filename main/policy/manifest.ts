@@ -67,6 +67,8 @@ export const nothingPinned: Pick<
 export interface Manifest {
   readonly schema: 1;
   readonly servers: readonly ManifestServer[];
+  /** Every server that names are worked out over, where `servers` leaves out what the person switched off. Never part of the document. */
+  readonly named?: readonly ManifestServer[];
 }
 
 export type ManifestCode = 'not-json' | 'invalid';

@@ -7,7 +7,9 @@ export interface Target {
   readonly action: string;
   /** The group of that action: "discover", "call" or "unattended". */
   readonly question: string;
-  readonly tool: string;
+  /** The resource itself, as Cedar names it. */
+  readonly entity: string;
+  readonly id: string;
   readonly server: string;
   readonly groups: readonly string[];
 }
@@ -34,13 +36,13 @@ function resourceMayMatch(scope: Json | undefined, target: Target): boolean {
   if (!isJsonObject(scope)) return true;
   const op = own(scope, 'op');
   if (op === 'is') {
-    if (own(scope, 'entity_type') !== 'Tool') return false;
+    if (own(scope, 'entity_type') !== target.entity) return false;
     const within = own(scope, 'in');
     return !isJsonObject(within) || isWithin(entitiesIn(within), target);
   }
   if (op === '==') {
     const names = entitiesIn(scope);
-    return names === undefined || names.some((n) => n.type === 'Tool' && n.id === target.tool);
+    return names === undefined || names.some((n) => n.type === target.entity && n.id === target.id);
   }
   return op !== 'in' || isWithin(entitiesIn(scope), target);
 }
@@ -49,7 +51,7 @@ function isWithin(names: readonly EntityName[] | undefined, target: Target): boo
   if (names === undefined) return true;
   return names.some(
     ({ type, id }) =>
-      (type === 'Tool' && id === target.tool) ||
+      (type === target.entity && id === target.id) ||
       (type === 'Server' && id === target.server) ||
       (type === 'ServerGroup' && target.groups.includes(id)),
   );
@@ -86,6 +88,20 @@ export function entitiesNamed(rule: JsonObject): EntityName[] {
     if (value !== undefined) visit(value);
   }
   return names;
+}
+
+/** Every type a rule asks for with `is`, in its scope and in its conditions. */
+export function typesNamed(rule: JsonObject): Set<string> {
+  const types = new Set<string>();
+  const visit = (value: Json): void => {
+    if (Array.isArray(value)) value.forEach(visit);
+    if (!isJsonObject(value)) return;
+    const type = own(value, 'entity_type');
+    if (typeof type === 'string') types.add(type);
+    Object.values(value).forEach(visit);
+  };
+  for (const part of ['resource', 'conditions']) visit(own(rule, part) ?? []);
+  return types;
 }
 
 /** Every attribute a rule's conditions follow or ask for, of whatever they follow it from. */
