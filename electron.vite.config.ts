@@ -17,6 +17,7 @@ export default defineConfig({
         input: {
           index: here('main/index.ts'),
           headless: here('main/headless.ts'),
+          bridge: here('main/bridge.ts'),
           worker: here('main/worker.ts'),
           admin: here('main/admin/index.ts'),
         },

@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main/person': [],
   'main/approvals': ['main/policy'],
   'main/gateway': ['main/policy'],
+  // Every AI app that speaks stdio runs a copy of it: it loads as little as it can.
+  'main/bridge': ['main/policy'],
   'main/admin': ['main/policy', 'main/trust', 'main/backends', 'main/audit'],
   'main/ipc': ['main/policy', 'preload'],
   // The machine's own enrolment is part of what the outside supplies.
@@ -27,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'main/person',
     'main/approvals',
     'main/gateway',
+    'main/bridge',
     'main/admin',
     'main/ipc',
     'main/desktop',
