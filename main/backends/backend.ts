@@ -1,20 +1,16 @@
 import type { JsonObject } from '../policy/json.ts';
 import type { Launch } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { BackendSession, BackendState, BackendStatus, ClientSide, ListKind } from './backends.ts';
-import { Backoff } from './backoff.ts';
+import type { BackendSession, BackendStatus, ClientSide, ListKind } from './backends.ts';
 import { connect } from './connect.ts';
 import { BackendFailure } from './failure.ts';
-import type { ClientInfo, EraVerdict } from './negotiate.ts';
+import { Health } from './health.ts';
+import type { ClientInfo } from './negotiate.ts';
+import { Reopening } from './reopening.ts';
 import { sameJson } from './same-json.ts';
 import type { Session } from './session.ts';
 import { StderrTail } from './stderr-tail.ts';
 import { unlessAborted } from './unless-aborted.ts';
-
-/** How long a known era is trusted before it is asked for again: a server may be upgraded under the same launch (a remote one). */
-const ERA_MS = 24 * 60 * 60 * 1_000;
-/** Of a failure's words; a server may have its share in them. */
-const ERROR_CHARACTERS = 2_000;
 
 export interface BackendEnvironment {
   readonly clock: Clock;
@@ -34,6 +30,7 @@ const MAX_SESSIONS = { stdio: 32, http: 256, sse: 256 } as const;
 /** One caller's connection: being started, or up. */
 interface Slot {
   readonly key: string;
+  readonly client: ClientSide | undefined;
   readonly callOff: AbortController;
   attempt: Promise<Session>;
   session: Session | undefined;
@@ -51,11 +48,8 @@ export class Backend {
   readonly #maxSessions: number;
   readonly #slots = new Map<string, Slot>();
   readonly #closing = new Set<Promise<void>>();
-  readonly #backoff = new Backoff();
-  #era: EraVerdict | undefined;
-  #last: Session | undefined;
-  #lastError: string | undefined;
-  #restarts = 0;
+  readonly #health: Health;
+  readonly #reopening: Reopening;
   #stopped: BackendFailure | undefined;
   #told = '';
   #uses = 0;
@@ -67,27 +61,32 @@ export class Backend {
     this.launch = launch;
     this.#environment = environment;
     this.#maxSessions = environment.maxSessions ?? MAX_SESSIONS[launch.transport];
+    this.#health = new Health(alias, environment.clock, environment.log);
+    this.#reopening = new Reopening({
+      waitMs: () => this.#health.waitMs ?? 0,
+      open: (key, client) => this.open(key, undefined, client),
+    });
   }
 
   /** The session of this key; concurrent callers share one attempt, and one that gives up leaves it to the others. */
-  open(key: string, signal?: AbortSignal, _client?: ClientSide): Promise<BackendSession> {
+  open(key: string, signal?: AbortSignal, client?: ClientSide): Promise<BackendSession> {
     if (this.#stopped) return Promise.reject(this.#stopped);
     let slot = this.#slots.get(key);
     if (!slot) {
-      const now = this.#environment.clock.now();
-      const retryAt = this.#backoff.retryAt(now);
-      if (retryAt !== undefined) return Promise.reject(this.#backingOff(retryAt - now));
+      const { waitMs } = this.#health;
+      if (waitMs !== undefined) return Promise.reject(this.#health.refusal(waitMs));
       if (this.#slots.size >= this.#maxSessions) {
         const full = this.#makeRoom();
         if (full) return Promise.reject(full);
       }
-      slot = this.#start(key);
+      slot = this.#start(key, client);
     }
     this.#touch(slot);
     return unlessAborted(slot.attempt, signal, this.alias);
   }
 
   async release(key: string): Promise<void> {
+    this.#reopening.callOff(key);
     const slot = this.#slots.get(key);
     if (slot)
       await this.#end(
@@ -99,6 +98,7 @@ export class Backend {
   /** Ends every session and start; later opens are rejected with `failure`. Resolves when processes and connections are gone. */
   async stop(failure: BackendFailure): Promise<void> {
     this.#stopped = failure;
+    this.#reopening.callOffAll();
     const ended = [...this.#slots.values()].map((slot) => this.#end(slot, failure));
     this.#tell();
     await Promise.all(ended);
@@ -106,35 +106,18 @@ export class Backend {
   }
 
   status(): BackendStatus {
-    const retryAt = this.#slots.size === 0 ? this.#backoff.retryAt(this.#environment.clock.now()) : undefined;
-    const last = this.#last;
-    return {
-      alias: this.alias,
-      state: this.#state(retryAt),
-      ...(last && { era: last.era, protocolVersion: last.protocolVersion, serverInfo: last.serverInfo }),
-      sessions: [...this.#slots.values()].filter((slot) => slot.session).length,
-      restarts: this.#restarts,
-      ...(this.#lastError !== undefined && { lastError: this.#lastError }),
-      ...(retryAt !== undefined && { retryAt }),
-    };
+    const up = [...this.#slots.values()].filter((slot) => slot.session).length;
+    return this.#health.status({ up, starting: this.#slots.size - up, stopped: this.#stopped !== undefined });
   }
 
-  #state(retryAt: number | undefined): BackendState {
-    if (this.#stopped) return 'stopped';
-    const slots = [...this.#slots.values()];
-    if (slots.some((slot) => slot.session)) return 'running';
-    if (slots.length > 0) return 'starting';
-    if (retryAt !== undefined) return 'backing-off';
-    return this.#lastError === undefined ? 'idle' : 'failed';
-  }
-
-  #start(key: string): Slot {
-    if (this.#backoff.hasFailed) this.#restarts += 1;
+  #start(key: string, client: ClientSide | undefined): Slot {
+    this.#health.starting();
     const callOff = new AbortController();
     // Hooks find the slot by identity: an old session must not speak for the key's next one.
     const own = () => slot;
     const slot: Slot = {
       key,
+      client,
       callOff,
       attempt: this.#connectWithRoom(own, callOff.signal),
       session: undefined,
@@ -177,7 +160,6 @@ export class Backend {
 
   #connect(own: () => Slot, signal: AbortSignal): Promise<Session> {
     const { clock, log, clientInfo, startTimeoutMs, onListChanged } = this.#environment;
-    const fresh = this.#era && clock.now() - this.#era.at < ERA_MS ? this.#era.era : undefined;
     return connect({
       alias: this.alias,
       launch: this.launch,
@@ -185,7 +167,8 @@ export class Backend {
       clock,
       log,
       stderr: this.stderr,
-      known: fresh,
+      known: this.#health.known,
+      client: own().client,
       startTimeoutMs,
       signal,
       onClosing: (closing) => this.#track(closing),
@@ -202,38 +185,34 @@ export class Backend {
   #started(slot: Slot, session: Session): void {
     // Stopped or released in the very moment it came up.
     if (this.#slots.get(slot.key) !== slot) return;
-    const now = this.#environment.clock.now();
     slot.session = session;
-    this.#last = session;
-    this.#lastError = undefined;
-    this.#era = { era: session.era, at: now };
-    this.#backoff.started(now);
-    this.#environment.log.info('backend-started', { alias: this.alias, era: session.era });
+    this.#health.started(session);
+    this.#reopening.callOff(slot.key);
     session.listen();
     this.#touch(slot);
     this.#tell();
+    try {
+      slot.client?.onOpen?.(session);
+    } catch (error) {
+      this.#environment.log.error('backend-listener', { alias: this.alias, error: String(error) });
+    }
   }
 
   #startFailed(slot: Slot, error: unknown): void {
     if (this.#slots.get(slot.key) !== slot) return;
     this.#takeOut(slot);
-    this.#era = undefined;
-    this.#failed(error instanceof Error ? error.message : String(error));
+    this.#health.startFailed(error instanceof Error ? error.message : String(error));
+    this.#tell();
   }
 
   #lost(slot: Slot, failure: BackendFailure, atOnce: boolean): void {
     if (this.#slots.get(slot.key) !== slot) return;
+    const watching = slot.session?.watching === true;
     if (slot.session) this.#track(slot.session.end(failure));
     this.#takeOut(slot);
     if (atOnce) this.#environment.log.info('backend-session-lost', { alias: this.alias });
-    else this.#failed(failure.message);
-    this.#tell();
-  }
-
-  #failed(message: string): void {
-    this.#lastError = message.slice(0, ERROR_CHARACTERS);
-    this.#backoff.failed(this.#environment.clock.now(), Math.random());
-    this.#environment.log.warn('backend-failed', { alias: this.alias, error: this.#lastError });
+    else this.#health.failed(failure.message);
+    if (watching && slot.client) this.#reopening.schedule(slot.key, slot.client);
     this.#tell();
   }
 
@@ -299,13 +278,6 @@ export class Backend {
       void this.#end(slot, new BackendFailure('unavailable', this.alias, text));
     }, this.#environment.idleMs);
     slot.idle.unref();
-  }
-
-  #backingOff(ms: number): BackendFailure {
-    const seconds = Math.max(1, Math.ceil(ms / 1_000));
-    const when = seconds === 1 ? 'in about a second' : `in about ${seconds} seconds`;
-    const why = this.#lastError ?? `The server "${this.alias}" failed.`;
-    return new BackendFailure('unavailable', this.alias, `${why} It can be tried again ${when}.`);
   }
 
   /** Tells of a change once, however many steps led to it. Never throws: ending a process must not depend on who hears of it. */

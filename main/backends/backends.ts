@@ -34,7 +34,9 @@ export type ListKind = 'tools' | 'prompts' | 'resources' | 'resourceTemplates';
 
 /**
  * Stands for one request of a caller, whatever the gateway keeps about it. It is handed back, by identity, with what the server sends while
- * that request is under way: over HTTP what came on the request's own stream, over stdio what came while it was the only one with an origin.
+ * that request is under way: over HTTP what came on the request's own stream, over stdio and HTTP+SSE what came while it was the only one with
+ * an origin. A server's request on no request's stream is taken for a single one's as well: SDKs send there what they do not relate. What is said
+ * of the server itself (list_changed, resources/updated) has none.
  */
 export type Origin = object;
 
@@ -53,9 +55,12 @@ export interface ClientSide {
   readonly capabilities: JsonObject;
   /** Answers a server's request. What it throws becomes an internal error for the server. Never called for `ping`. */
   onRequest(request: ServerRequest): Promise<BackendReply>;
-  /** Everything a server says unasked, raw, except progress (see RequestOptions). */
+  /** Everything a server says unasked, raw but for this hop's own subscription id, except progress (see RequestOptions) and cancellation (see ServerRequest). */
   onNotification(method: string, params: JsonObject, origin: Origin | undefined): void;
-  /** The session is up: also after it was lost and opened again, so that levels and subscriptions can be set anew. */
+  /**
+   * The session is up: also after it was lost and opened again, so that levels and subscriptions can be set anew. One that was lost while it
+   * watched is opened again without being asked for.
+   */
   onOpen?(session: BackendSession): void;
 }
 
@@ -89,9 +94,14 @@ export interface BackendSession {
   list(kind: ListKind, maxAgeMs: number, signal?: AbortSignal): Promise<readonly JsonObject[]>;
   /**
    * Which resources the server should report updates of, all of them each time: a 2025 server gets resources/subscribe and unsubscribe, a 2026 one
-   * a `subscriptions/listen` stream. Updates arrive as `notifications/resources/updated`. Rejects with BackendFailure; answers the server's refusals by URI.
+   * a `subscriptions/listen` stream. Updates arrive as `notifications/resources/updated`. `tasks`: ids of a 2026 server's tasks to hear of as well
+   * (`notifications/tasks`); a 2025 one tells unasked. Rejects with BackendFailure; answers the server's refusals by URI or id.
    */
-  watch(uris: ReadonlySet<string>, signal?: AbortSignal): Promise<ReadonlyMap<string, BackendReply>>;
+  watch(
+    uris: ReadonlySet<string>,
+    signal?: AbortSignal,
+    tasks?: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, BackendReply>>;
   onNotification(listener: (method: string, params: JsonObject) => void): () => void;
   close(): Promise<void>;
 }

@@ -12,7 +12,7 @@ export interface StreamEvent {
  */
 export class EventStreamParser {
   readonly #cutter: LineCutter;
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
   #type = '';
   #data: string[] = [];
@@ -24,9 +24,10 @@ export class EventStreamParser {
   /** Milliseconds the server asks us to wait before a resume. */
   retryMs: number | undefined;
 
-  constructor(onEvent: (event: StreamEvent) => void, maxBytes = MESSAGE_BYTES) {
+  /** A function where the bound depends on what is awaited just then. */
+  constructor(onEvent: (event: StreamEvent) => void, maxBytes: number | (() => number) = MESSAGE_BYTES) {
     this.#cutter = new LineCutter(maxBytes);
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = typeof maxBytes === 'number' ? () => maxBytes : maxBytes;
     this.#onEvent = onEvent;
   }
 
@@ -51,7 +52,8 @@ export class EventStreamParser {
     const value = raw.startsWith(' ') ? raw.slice(1) : raw;
     if (field === 'data') {
       this.#size += value.length;
-      if (this.#size > this.#maxBytes) throw MessageRefused.tooLarge(this.#maxBytes);
+      const maxBytes = this.#maxBytes();
+      if (this.#size > maxBytes) throw MessageRefused.tooLarge(maxBytes);
       this.#data.push(value);
     } else if (field === 'event') this.#type = value;
     else if (field === 'id' && !value.includes('\0')) this.#idPending = value;

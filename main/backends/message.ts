@@ -4,21 +4,32 @@ export const MESSAGE_DEPTH = 512;
 const MESSAGE_PARTS = 2_000_000;
 
 const MB = 1024 * 1024;
-/** Largest answer to a tools/call, in bytes; what of it a caller may see, the policy's guard decides. */
+/** Largest answer that holds what a tool or a resource gives, in bytes; what of it a caller may see, the policy's guard decides. */
 export const MESSAGE_BYTES = 64 * MB;
 /** Largest message that belongs to no request of ours, in bytes. */
 export const OTHER_BYTES = 16 * MB;
-/** Largest tools/list, one page or all of them, in bytes. */
+/** Largest list of one kind, one page or all of them, in bytes. */
 export const LIST_BYTES = 8 * MB;
 /** What a server says of itself is kept as long as its session. */
 const HANDSHAKE_BYTES = MB;
 
+const ANSWER_BYTES: ReadonlyMap<unknown, number> = new Map([
+  ['tools/call', MESSAGE_BYTES],
+  ['resources/read', MESSAGE_BYTES],
+  // Both carry what the task's own request would have been answered with: the first in 2025, the second in 2026.
+  ['tasks/result', MESSAGE_BYTES],
+  ['tasks/get', MESSAGE_BYTES],
+  ['tools/list', LIST_BYTES],
+  ['prompts/list', LIST_BYTES],
+  ['resources/list', LIST_BYTES],
+  ['resources/templates/list', LIST_BYTES],
+  ['initialize', HANDSHAKE_BYTES],
+  ['server/discover', HANDSHAKE_BYTES],
+]);
+
 /** Largest answer to a request of this method, in bytes. */
 export function answerBytes(method: unknown): number {
-  if (method === 'tools/call') return MESSAGE_BYTES;
-  if (method === 'tools/list') return LIST_BYTES;
-  if (method === 'initialize' || method === 'server/discover') return HANDSHAKE_BYTES;
-  return OTHER_BYTES;
+  return ANSWER_BYTES.get(method) ?? OTHER_BYTES;
 }
 
 /** A message that is not read, so that memory and stack stay bounded. `message` is a sentence's end: "it sent …". */

@@ -1,6 +1,7 @@
 import {
   CLIENT_CAPABILITIES_META_KEY,
   CLIENT_INFO_META_KEY,
+  LOG_LEVEL_META_KEY,
   PROTOCOL_VERSION_META_KEY,
   SERVER_INFO_META_KEY,
   SUPPORTED_PROTOCOL_VERSIONS,
@@ -22,6 +23,13 @@ const UNSUPPORTED_VERSION = -32022;
 
 export type ClientInfo = BackendsOptions['clientInfo'];
 
+/** What a server is told of its client. */
+export interface ClientSays {
+  readonly clientInfo: ClientInfo;
+  /** Declared to a 2025 server; a modern one is told with each request. */
+  readonly capabilities: JsonObject;
+}
+
 /** What the backend said of itself: raw, but for a serverInfo reduced to what is bounded. */
 export interface Agreement {
   readonly era: 'legacy' | 'modern';
@@ -31,12 +39,18 @@ export interface Agreement {
   readonly instructions: string | undefined;
 }
 
-/** The keys of `_meta` each modern request must carry (2026-07-28, Basic, §Per-request metadata). */
-export function modernMeta(version: string, clientInfo: ClientInfo, capabilities: JsonObject): JsonObject {
+/** The keys of `_meta` each modern request must carry (2026-07-28, Basic, §Per-request metadata), and the log level where one is wanted. */
+export function modernMeta(
+  version: string,
+  clientInfo: ClientInfo,
+  capabilities: JsonObject,
+  logLevel?: string,
+): JsonObject {
   return {
     [PROTOCOL_VERSION_META_KEY]: version,
     [CLIENT_INFO_META_KEY]: { ...clientInfo },
     [CLIENT_CAPABILITIES_META_KEY]: capabilities,
+    ...(logLevel !== undefined && { [LOG_LEVEL_META_KEY]: logLevel }),
   };
 }
 
@@ -87,9 +101,15 @@ function agreementFrom(
   };
 }
 
-/** What an earlier negotiation with the same launch found. */
-export interface EraVerdict {
+/** What is known of a server before it is asked. */
+export interface Known {
   readonly era: 'legacy' | 'modern';
+  /** Its address speaks HTTP+SSE (2024-11-05). */
+  readonly sse: boolean;
+}
+
+/** What an earlier negotiation with the same launch found. */
+export interface EraVerdict extends Known {
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
@@ -97,20 +117,30 @@ export interface EraVerdict {
 /** The process ended on the discovery probe, as servers of old SDKs do on anything but `initialize`: start it again without the probe. */
 export class EndedOnProbe extends Error {}
 
+/** `initialize` was refused as a server of the HTTP+SSE transport would (2025-11-25, Streamable HTTP, §Backwards compatibility). */
+export class MaybeSse extends Error {
+  readonly failure: BackendFailure;
+
+  constructor(failure: BackendFailure) {
+    super(failure.message, { cause: failure });
+    this.failure = failure;
+  }
+}
+
+const SSE_STATUS: ReadonlySet<unknown> = new Set([400, 404, 405]);
+
 /**
  * Finds the era and shakes hands. Modern first; `known` skips the question. `timeoutMs` bounds each request, the caller bounds the whole.
- * Rejects with BackendFailure, or EndedOnProbe.
+ * Rejects with BackendFailure, EndedOnProbe or MaybeSse.
  */
 export async function negotiate(
   rpc: Rpc,
-  clientInfo: ClientInfo,
+  says: ClientSays,
   known: 'legacy' | 'modern' | undefined,
   timeoutMs: number,
 ): Promise<Agreement> {
-  if (known === 'legacy') return initialize(rpc, clientInfo, timeoutMs);
-  return rpc.wire.answersWithinSend
-    ? negotiateHttp(rpc, clientInfo, timeoutMs)
-    : negotiateStdio(rpc, clientInfo, known, timeoutMs);
+  if (known === 'legacy') return initialize(rpc, says, timeoutMs);
+  return rpc.wire.answersWithinSend ? negotiateHttp(rpc, says, timeoutMs) : negotiateStdio(rpc, says, known, timeoutMs);
 }
 
 function discover(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): Promise<BackendReply> {
@@ -118,13 +148,13 @@ function discover(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): Promise<
   return rpc.exchange('server/discover', params, { timeoutMs, silent: true });
 }
 
-async function negotiateHttp(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): Promise<Agreement> {
-  const reply = await discover(rpc, clientInfo, timeoutMs).catch((error: unknown) => {
+async function negotiateHttp(rpc: Rpc, says: ClientSays, timeoutMs: number): Promise<Agreement> {
+  const reply = await discover(rpc, says.clientInfo, timeoutMs).catch((error: unknown) => {
     if (error instanceof BackendFailure && provesLegacy(error.cause)) return undefined;
     throw error;
   });
   const verdict: ProbeVerdict = reply ? judgeProbe(reply) : { kind: 'legacy' };
-  return conclude(rpc, clientInfo, verdict, timeoutMs);
+  return conclude(rpc, says, verdict, timeoutMs);
 }
 
 /** A refusal by HTTP status: 401, 403 and 5xx prove nothing; a body that is a modern error is a modern server's. */
@@ -149,28 +179,28 @@ function provesLegacy(cause: unknown): boolean {
  */
 async function negotiateStdio(
   rpc: Rpc,
-  clientInfo: ClientInfo,
+  says: ClientSays,
   known: 'modern' | undefined,
   timeoutMs: number,
 ): Promise<Agreement> {
-  const probe = discover(rpc, clientInfo, timeoutMs).then(judgeProbe, (error: unknown) => {
+  const probe = discover(rpc, says.clientInfo, timeoutMs).then(judgeProbe, (error: unknown) => {
     if (known === undefined && rpc.failure && rpc.failure.code === 'unavailable') {
       throw new EndedOnProbe('the process ended on server/discover', { cause: error });
     }
     throw error;
   });
-  if (known === 'modern') return conclude(rpc, clientInfo, await probe, timeoutMs);
+  if (known === 'modern') return conclude(rpc, says, await probe, timeoutMs);
   let timer: NodeJS.Timeout | undefined;
   const impatient = new Promise<'silent'>((resolve) => {
     timer = setTimeout(() => resolve('silent'), PROBE_MS);
   });
   const first = await Promise.race([probe, impatient]).finally(() => clearTimeout(timer));
-  if (first !== 'silent') return conclude(rpc, clientInfo, first, timeoutMs);
+  if (first !== 'silent') return conclude(rpc, says, first, timeoutMs);
   const late = probe.then((verdict) => {
     if (verdict.kind === 'modern') return verdict.agreement;
     throw new Error('not modern');
   });
-  return Promise.any([late, initialize(rpc, clientInfo, timeoutMs)]).catch((error: unknown) => {
+  return Promise.any([late, initialize(rpc, says, timeoutMs)]).catch((error: unknown) => {
     const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
     throw (
       failures.find((failure) => failure instanceof EndedOnProbe) ??
@@ -180,17 +210,12 @@ async function negotiateStdio(
   });
 }
 
-async function conclude(
-  rpc: Rpc,
-  clientInfo: ClientInfo,
-  verdict: ProbeVerdict,
-  timeoutMs: number,
-): Promise<Agreement> {
+async function conclude(rpc: Rpc, says: ClientSays, verdict: ProbeVerdict, timeoutMs: number): Promise<Agreement> {
   switch (verdict.kind) {
     case 'modern':
       return verdict.agreement;
     case 'legacy':
-      return initialize(rpc, clientInfo, timeoutMs);
+      return initialize(rpc, says, timeoutMs);
     case 'refused':
       throw new BackendFailure('protocol', rpc.alias, `The server "${rpc.alias}" cannot be used: ${verdict.message}.`);
     default:
@@ -199,14 +224,16 @@ async function conclude(
 }
 
 /** The handshake of 2025-11-25 and before (Lifecycle, §Initialization). */
-async function initialize(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): Promise<Agreement> {
+async function initialize(rpc: Rpc, { clientInfo, capabilities }: ClientSays, timeoutMs: number): Promise<Agreement> {
   const params: JsonObject = {
     protocolVersion: LEGACY_VERSION,
-    // Nothing: requests of a server to its client (sampling, elicitation, roots) cannot be fulfilled here.
-    capabilities: {},
+    capabilities,
     clientInfo: { ...clientInfo },
   };
-  const reply = await rpc.exchange('initialize', params, { timeoutMs, silent: true });
+  const reply = await rpc.exchange('initialize', params, { timeoutMs, silent: true }).catch((error: unknown) => {
+    if (!(error instanceof BackendFailure && error.cause instanceof WireFailure)) throw error;
+    throw rpc.wire.transport === 'http' && SSE_STATUS.has(error.cause.status) ? new MaybeSse(error) : error;
+  });
   if (!reply.ok) {
     const text = `The server "${rpc.alias}" refused to start a session: ${reply.error.message.slice(0, 500)} (${reply.error.code}).`;
     throw new BackendFailure('protocol', rpc.alias, text);
@@ -218,6 +245,8 @@ async function initialize(rpc: Rpc, clientInfo: ClientInfo, timeoutMs: number): 
     throw new BackendFailure('protocol', rpc.alias, text);
   }
   rpc.wire.agreed(version);
+  // From here on the server may ask, and SDKs do so (roots/list) as soon as they are told of the handshake's end.
+  rpc.era = 'legacy';
   await rpc.notify('notifications/initialized', {});
   return agreementFrom('legacy', version, reply.result, reply.result.serverInfo);
 }

@@ -1,11 +1,16 @@
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
-import type { Log } from '../ports.ts';
-import type { BackendReply, RequestOptions } from './backends.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { BackendReply, Origin, RequestOptions, ServerRequest } from './backends.ts';
 import { BackendFailure } from './failure.ts';
-import { answerBytes, OTHER_BYTES, size } from './message.ts';
-import { type Wire, WireFailure, type WireLoss } from './wire.ts';
+import { FailureWords } from './failure-words.ts';
+import { LiveTasks } from './live-tasks.ts';
+import { answerBytes, MESSAGE_BYTES, OTHER_BYTES, size } from './message.ts';
+import { Origins } from './origins.ts';
+import { withProgressToken } from './progress-token.ts';
+import { ServerRequests } from './server-requests.ts';
+import { subscriptionOf } from './subscription-id.ts';
+import type { CameOn, Wire, WireLoss } from './wire.ts';
 
-const METHOD_NOT_FOUND = -32601;
 const INTERNAL_ERROR = -32603;
 /** How long a notification may take to be accepted. */
 const NOTIFY_MS = 10_000;
@@ -14,21 +19,35 @@ export interface ExchangeOptions extends RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Given up without telling the backend: negotiation probes, whose cancellation an older server may not understand. */
   readonly silent?: boolean;
+  /** The notifications of a subscription this request opened (2026-07-28); they are told to nobody else. */
+  readonly onSubscribed?: (method: string, params: JsonObject) => void;
 }
 
-/** Calls given up that are remembered as still to be answered. */
+/** Large answers given up that are remembered as still to come. */
 const OWED = 1_000;
 
 interface Pending {
   readonly mostBytes: number;
   readonly settle: (reply: BackendReply | BackendFailure) => void;
   readonly onProgress: ((params: JsonObject) => void) | undefined;
+  readonly onSubscribed: ((method: string, params: JsonObject) => void) | undefined;
 }
 
 export interface RpcEvents {
-  onNotification(method: string, params: JsonObject): void;
+  onNotification(method: string, params: JsonObject, origin: Origin | undefined): void;
   /** Once, when the connection is gone without `close` having been called. */
   onLoss(failure: BackendFailure, atOnce: boolean): void;
+}
+
+export interface RpcOptions {
+  readonly alias: string;
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What the server wrote last, for the words of a failure. */
+  readonly lastWords: () => string | undefined;
+  /** Answers requests of a 2025 server; without it only `ping` is. */
+  readonly onRequest?: ((request: ServerRequest) => Promise<BackendReply>) | undefined;
 }
 
 /**
@@ -39,24 +58,35 @@ export class Rpc {
   readonly wire: Wire;
   readonly alias: string;
   era: 'legacy' | 'modern' | undefined;
+  readonly tasks: LiveTasks;
   readonly #log: Log;
+  readonly #served: ServerRequests;
+  readonly #origins = new Origins();
   readonly #pending = new Map<number, Pending>();
-  /** Calls without an answer, those that were given up too: a large one may be on its way. */
+  /** Requests without an answer that may be large, those that were given up too: it may be on its way. */
   readonly #owed = new Set<number>();
   #events: RpcEvents | undefined;
   #nextId = 0;
   #failure: BackendFailure | undefined;
-  readonly #lastWords: () => string | undefined;
+  readonly #words: FailureWords;
 
-  constructor(alias: string, wire: Wire, log: Log, lastWords: () => string | undefined) {
+  constructor({ alias, wire, clock, log, lastWords, onRequest }: RpcOptions) {
     this.alias = alias;
     this.wire = wire;
+    this.tasks = new LiveTasks(clock);
     this.#log = log;
-    this.#lastWords = lastWords;
+    this.#words = new FailureWords(alias, lastWords);
+    const send = (answer: JsonObject, signal: AbortSignal) => wire.send(answer, { signal });
+    this.#served = new ServerRequests({ alias, log, onRequest, send });
   }
 
   get inFlight(): number {
     return this.#pending.size;
+  }
+
+  /** Requests of the server that wait for an answer. */
+  get asked(): number {
+    return this.#served.underWay;
   }
 
   get failure(): BackendFailure | undefined {
@@ -68,12 +98,12 @@ export class Rpc {
     this.#events = events;
     try {
       await this.wire.start({
-        onMessage: (message, bytes) => this.#receive(message, bytes),
+        onMessage: (message, bytes, cameOn) => this.#receive(message, bytes, cameOn),
         mostBytes: () => this.#mostBytes(),
         onLoss: (loss) => this.#lost(loss),
       });
     } catch (error) {
-      throw this.#explain(error);
+      throw this.#words.explain(error);
     }
   }
 
@@ -81,22 +111,22 @@ export class Rpc {
   exchange(method: string, params: JsonObject, options: ExchangeOptions): Promise<BackendReply> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
-      if (options.signal?.aborted) return reject(this.#cancelled());
+      if (options.signal?.aborted) return reject(this.#words.cancelled());
       this.#nextId += 1;
       const id = this.#nextId;
+      const { onProgress, onSubscribed } = options;
       const closeStream = new AbortController();
-      const cancel = () => giveUp(this.#cancelled(), 'The caller cancelled the request.');
-      const timer = setTimeout(() => {
-        const seconds = Math.round(options.timeoutMs / 100) / 10;
-        const text = `The server "${this.alias}" did not answer within ${seconds} seconds.`;
-        giveUp(new BackendFailure('timeout', this.alias, text), 'The request took too long.');
-      }, options.timeoutMs);
+      const cancel = () => giveUp(this.#words.cancelled(), 'The caller cancelled the request.');
+      const late = () => giveUp(this.#words.late(options.timeoutMs), 'The request took too long.');
+      const timer = setTimeout(late, options.timeoutMs);
       const settle = (outcome: BackendReply | BackendFailure) => {
         if (!this.#pending.delete(id)) return;
+        this.#origins.remove(id);
         clearTimeout(timer);
         options.signal?.removeEventListener('abort', cancel);
-        if (outcome instanceof BackendFailure) reject(outcome);
-        else resolve(outcome);
+        if (outcome instanceof BackendFailure) return reject(outcome);
+        this.tasks.answered(id, method, params, outcome, onProgress);
+        resolve(outcome);
       };
       const giveUp = (failure: BackendFailure, reason: string) => {
         settle(failure);
@@ -104,14 +134,12 @@ export class Rpc {
         else void this.#tellCancelled(id, reason).finally(() => closeStream.abort());
       };
       options.signal?.addEventListener('abort', cancel, { once: true });
-      this.#pending.set(id, { settle, onProgress: options.onProgress, mostBytes: answerBytes(method) });
-      if (method === 'tools/call') this.#owe(id);
-      const message: JsonObject = {
-        jsonrpc: '2.0',
-        id,
-        method,
-        params: withProgressToken(params, options.onProgress ? id : undefined),
-      };
+      const mostBytes = answerBytes(method);
+      this.#pending.set(id, { settle, onProgress, onSubscribed, mostBytes });
+      if (options.origin !== undefined) this.#origins.add(id, options.origin);
+      if (mostBytes > OTHER_BYTES) this.#owe(id);
+      const token = onProgress ? id : undefined;
+      const message: JsonObject = { jsonrpc: '2.0', id, method, params: withProgressToken(params, token) };
       const send = this.wire.send(message, {
         signal: closeStream.signal,
         ...(options.headers && { headers: options.headers }),
@@ -120,9 +148,9 @@ export class Rpc {
         () => {
           // By now the answer has come, as it should have.
           if (this.wire.answersWithinSend && this.#pending.has(id))
-            settle(this.#failed('protocol', 'it ended its answer without a result'));
+            settle(this.#words.failed('protocol', 'it ended its answer without a result'));
         },
-        (error: unknown) => settle(this.#explain(error)),
+        (error: unknown) => settle(this.#words.explain(error)),
       );
     });
   }
@@ -133,7 +161,7 @@ export class Rpc {
     try {
       await this.wire.send({ jsonrpc: '2.0', method, params }, { signal: AbortSignal.timeout(NOTIFY_MS) });
     } catch (error) {
-      throw this.#explain(error);
+      throw this.#words.explain(error);
     }
   }
 
@@ -146,12 +174,13 @@ export class Rpc {
 
   #reject(failure: BackendFailure): void {
     this.#failure ??= failure;
+    this.#served.end(failure);
     for (const pending of [...this.#pending.values()]) pending.settle(failure);
   }
 
   #lost(loss: WireLoss): void {
     const events = this.#events;
-    const failure = this.#failed(loss.code, loss.message);
+    const failure = this.#words.failed(loss.code, loss.message);
     this.#events = undefined;
     this.#reject(failure);
     this.#guard(() => events?.onLoss(failure, loss.atOnce === true));
@@ -159,7 +188,7 @@ export class Rpc {
 
   /** An ordinary message is much smaller than a call's answer may be; which of them a line is, shows only at its end. */
   #mostBytes(): number {
-    return this.#owed.size > 0 ? answerBytes('tools/call') : OTHER_BYTES;
+    return this.#owed.size > 0 ? MESSAGE_BYTES : OTHER_BYTES;
   }
 
   #owe(id: number): void {
@@ -168,13 +197,14 @@ export class Rpc {
     if (this.#owed.size > OWED && oldest !== undefined) this.#owed.delete(oldest);
   }
 
-  #receive(message: JsonObject, bytes: number): void {
+  #receive(message: JsonObject, bytes: number, cameOn: CameOn): void {
     if (typeof message.method === 'string') {
       const params = isJsonObject(message.params) ? message.params : {};
       if (bytes > OTHER_BYTES) this.#log.warn('backend-message-too-large', { alias: this.alias, bytes });
-      else if (message.id !== undefined) this.#answer(message.id, message.method);
-      else if (message.method === 'notifications/progress') this.#progress(params);
-      else this.#tell(message.method, params);
+      else if (message.id === undefined) this.#tell(message.method, params, cameOn);
+      // A modern server has no requests to us and gets no answer.
+      else if (this.era === 'modern') this.#log.debug('backend-request-dropped', { alias: this.alias });
+      else this.#serve(message.id, message.method, params, cameOn);
       return;
     }
     const id = typeof message.id === 'number' ? message.id : undefined;
@@ -183,7 +213,7 @@ export class Rpc {
     if (!pending) {
       this.#log.debug('backend-late-answer', { alias: this.alias, id: id ?? typeof message.id });
     } else if (bytes > pending.mostBytes) {
-      pending.settle(this.#failed('protocol', `its answer is larger than ${size(pending.mostBytes)}`));
+      pending.settle(this.#words.failed('protocol', `its answer is larger than ${size(pending.mostBytes)}`));
     } else if (isJsonObject(message.error)) {
       const { code, message: text } = message.error;
       const error = {
@@ -195,19 +225,59 @@ export class Rpc {
     } else if (isJsonObject(message.result)) {
       pending.settle({ ok: true, result: message.result });
     } else {
-      pending.settle(this.#failed('protocol', 'its answer has neither a result object nor an error object'));
+      pending.settle(this.#words.failed('protocol', 'its answer has neither a result object nor an error object'));
     }
+  }
+
+  /**
+   * Nobody is asked before the handshake has said what this side can do. SDKs send what a server asks without naming the request it is for
+   * on the stream beside all requests, so that a single request under way is taken for its cause there, too.
+   */
+  #serve(id: Json, method: string, params: JsonObject, cameOn: CameOn): void {
+    const origin = this.#originOf(cameOn) ?? (cameOn === 'server' ? this.#origins.only() : undefined);
+    this.#served.take(id, method, params, { origin, agreed: this.era !== undefined });
+  }
+
+  #originOf(cameOn: CameOn): Origin | undefined {
+    if (typeof cameOn === 'number') return this.#origins.of(cameOn);
+    return cameOn === 'shared' ? this.#origins.only() : undefined;
+  }
+
+  #tell(method: string, params: JsonObject, cameOn: CameOn): void {
+    switch (method) {
+      case 'notifications/progress':
+        this.#progress(params);
+        return;
+      case 'notifications/cancelled':
+        // It speaks of a request of the server's own.
+        this.#served.cancel(params.requestId, params.reason);
+        return;
+      case 'notifications/tasks/status':
+        this.tasks.status(params);
+        break;
+      default:
+    }
+    const subscription = this.era === 'modern' ? (subscriptionOf(params) ?? this.#listenStream(cameOn)) : undefined;
+    if (subscription === undefined) {
+      this.#guard(() => this.#events?.onNotification(method, params, this.#originOf(cameOn)));
+      return;
+    }
+    const onSubscribed = this.#pending.get(subscription)?.onSubscribed;
+    if (onSubscribed) this.#guard(() => onSubscribed(method, params));
+    else this.#log.debug('backend-late-notification', { alias: this.alias });
+  }
+
+  /** The stream of a `subscriptions/listen` carries nothing else. */
+  #listenStream(cameOn: CameOn): number | undefined {
+    return typeof cameOn === 'number' && this.#pending.get(cameOn)?.onSubscribed ? cameOn : undefined;
   }
 
   #progress(params: JsonObject): void {
     const token = params.progressToken;
-    const listener = typeof token === 'number' ? this.#pending.get(token)?.onProgress : undefined;
+    const listener =
+      typeof token === 'number' ? (this.#pending.get(token)?.onProgress ?? this.tasks.listener(token)) : undefined;
     if (listener) this.#guard(() => listener(params));
     else this.#log.debug('backend-late-progress', { alias: this.alias });
-  }
-
-  #tell(method: string, params: JsonObject): void {
-    this.#guard(() => this.#events?.onNotification(method, params));
   }
 
   /** A listener's fault is not the backend's: it must not end the reading of the stream. */
@@ -219,26 +289,6 @@ export class Rpc {
     }
   }
 
-  /** We declare no client capability, so only ping is served. A modern server has no requests to us and gets no answer. */
-  #answer(id: Json, method: string): void {
-    if (this.era === 'modern' || (typeof id !== 'string' && typeof id !== 'number')) {
-      this.#log.debug('backend-request-dropped', { alias: this.alias, method: method.slice(0, 100) });
-      return;
-    }
-    const answer: JsonObject =
-      method === 'ping'
-        ? { jsonrpc: '2.0', id, result: {} }
-        : {
-            jsonrpc: '2.0',
-            id,
-            error: {
-              code: METHOD_NOT_FOUND,
-              message: `Gatehouse does not offer "${method.slice(0, 100)}" to servers.`,
-            },
-          };
-    this.wire.send(answer).catch((error: unknown) => this.#undelivered(method, error));
-  }
-
   /** 2025: notifications/cancelled. 2026 over HTTP: the closed stream is the cancellation, nothing is sent. */
   async #tellCancelled(requestId: number, reason: string): Promise<void> {
     if (this.#failure || (this.era === 'modern' && this.wire.answersWithinSend)) return;
@@ -246,39 +296,13 @@ export class Rpc {
     const signal = AbortSignal.timeout(NOTIFY_MS);
     await this.wire
       .send(message, { signal })
-      .catch((error: unknown) => this.#undelivered('notifications/cancelled', error));
-  }
-
-  #undelivered(method: string, error: unknown): void {
-    this.#log.debug('backend-undelivered', { alias: this.alias, method, error: String(error) });
+      .catch((error: unknown) =>
+        this.#log.debug('backend-undelivered', { alias: this.alias, method: message.method, error: String(error) }),
+      );
   }
 
   /** Something of ours went wrong where nobody waits for it. */
   fault(event: string, error: unknown): void {
     this.#log.error(event, { alias: this.alias, error: String(error) });
   }
-
-  #cancelled(): BackendFailure {
-    return new BackendFailure('cancelled', this.alias, `The request to the server "${this.alias}" was cancelled.`);
-  }
-
-  #failed(code: 'unavailable' | 'protocol', what: string, cause?: unknown): BackendFailure {
-    const words = this.#lastWords();
-    const last = words === undefined ? '' : ` Its last message: "${words}".`;
-    return new BackendFailure(code, this.alias, `The server "${this.alias}" failed: ${what}.${last}`, { cause });
-  }
-
-  #explain(error: unknown): BackendFailure {
-    if (error instanceof WireFailure) return this.#failed(error.code, error.message, error);
-    return this.#failed('unavailable', error instanceof Error ? error.message : String(error), error);
-  }
-}
-
-/** The caller's own token belongs to another hop and would collide with ours: it is replaced or, where no progress is asked for, removed. */
-function withProgressToken(params: JsonObject, token: number | undefined): JsonObject {
-  const meta = params._meta;
-  if (token !== undefined) return { ...params, _meta: { ...(isJsonObject(meta) ? meta : {}), progressToken: token } };
-  if (!isJsonObject(meta) || meta.progressToken === undefined) return params;
-  const { progressToken: _, ...rest } = meta;
-  return { ...params, _meta: rest };
 }

@@ -1,16 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { LOG_LEVEL_META_KEY } from '@modelcontextprotocol/client';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
-import type { BackendReply, BackendSession, ListKind, RequestOptions } from './backends.ts';
+import type { BackendReply, BackendSession, ClientSide, ListKind, Origin, RequestOptions } from './backends.ts';
 import { BackendFailure } from './failure.ts';
+import { ListenStream } from './listen-stream.ts';
 import { Lists } from './lists.ts';
 import { parameterHeaders } from './mcp-headers.ts';
 import { type Agreement, type ClientInfo, modernMeta } from './negotiate.ts';
 import type { Rpc } from './rpc.ts';
-
-/** Node's largest timer, about 24 days: a listen stream has no end of its own. */
-const ENDLESS_MS = 2 ** 31 - 1;
-const LISTEN_AGAIN_MS = { first: 1_000, most: 60_000 };
+import { withoutSubscription } from './subscription-id.ts';
+import { Watches } from './watches.ts';
+import type { Wire } from './wire.ts';
 
 export interface SessionHooks {
   /** A request began or ended. */
@@ -22,9 +22,19 @@ export interface SessionHooks {
   share(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[];
 }
 
+export interface SessionOptions {
+  readonly rpc: Rpc;
+  readonly agreement: Agreement;
+  readonly clientInfo: ClientInfo;
+  readonly clock: Clock;
+  readonly hooks: SessionHooks;
+  readonly client: ClientSide | undefined;
+}
+
 /** One negotiated connection. */
 export class Session implements BackendSession {
   readonly alias: string;
+  readonly transport: Wire['transport'];
   readonly era: 'legacy' | 'modern';
   readonly protocolVersion: string;
   readonly serverInfo: JsonObject;
@@ -34,40 +44,49 @@ export class Session implements BackendSession {
   readonly #clientInfo: ClientInfo;
   readonly #clock: Clock;
   readonly #hooks: SessionHooks;
+  readonly #client: ClientSide | undefined;
   readonly #listeners = new Set<(method: string, params: JsonObject) => void>();
-  readonly #listening = new AbortController();
   readonly #lists: Lists;
+  readonly #watches: Watches;
+  #listening: ListenStream | undefined;
   #working = 0;
 
-  constructor(rpc: Rpc, agreement: Agreement, clientInfo: ClientInfo, clock: Clock, hooks: SessionHooks) {
+  constructor({ rpc, agreement, clientInfo, clock, hooks, client }: SessionOptions) {
     this.#rpc = rpc;
     this.#clientInfo = clientInfo;
     this.#clock = clock;
     this.#hooks = hooks;
+    this.#client = client;
     this.alias = rpc.alias;
+    this.transport = rpc.wire.transport;
     this.era = agreement.era;
     this.protocolVersion = agreement.protocolVersion;
     this.serverInfo = agreement.serverInfo;
     this.capabilities = agreement.capabilities;
     if (agreement.instructions !== undefined) this.instructions = agreement.instructions;
-    this.#lists = new Lists({
-      alias: this.alias,
-      capabilities: this.capabilities,
-      clock,
-      request: (method, params, options) => this.request(method, params, options),
-      share: (kind, list) => hooks.share(kind, list),
-    });
+    const { alias, era, capabilities } = this;
+    const request: BackendSession['request'] = (method, params, options) => this.request(method, params, options);
+    const share: SessionHooks['share'] = (kind, list) => hooks.share(kind, list);
+    this.#lists = new Lists({ alias, capabilities, clock, request, share });
+    const listen = (notifications: JsonObject, declared: JsonObject) => this.#listenTo(notifications, declared);
+    this.#watches = new Watches({ alias, era, capabilities, request, listen });
   }
 
+  /** At work, asked by its server, or waited for: ending it would take something from its caller. */
   get busy(): boolean {
-    return this.#working > 0;
+    return this.#working > 0 || this.#rpc.asked > 0 || this.#watches.size > 0 || this.#rpc.tasks.size > 0;
+  }
+
+  /** Updates are awaited. */
+  get watching(): boolean {
+    return this.#watches.size > 0;
   }
 
   async request(method: string, params: JsonObject, options: RequestOptions): Promise<BackendReply> {
     this.#working += 1;
     this.#hooks.onUse();
     try {
-      const sent = this.#withMeta(params, options.clientCapabilities ?? {});
+      const sent = this.#withMeta(params, options.clientCapabilities ?? {}, options.logLevel);
       // Only what needs it waits: everything else is on the wire when this returns.
       const needsHeaders = this.era === 'modern' && method === 'tools/call' && this.#rpc.wire.answersWithinSend;
       const headers = needsHeaders ? await this.#headers(params, options.signal) : undefined;
@@ -93,9 +112,14 @@ export class Session implements BackendSession {
     return this.#lists.read(kind, maxAgeMs, signal);
   }
 
-  async watch(uris: ReadonlySet<string>): Promise<ReadonlyMap<string, BackendReply>> {
-    if (uris.size === 0) return new Map();
-    throw new BackendFailure('protocol', this.alias, `The server "${this.alias}" cannot be asked for updates yet.`);
+  async watch(
+    uris: ReadonlySet<string>,
+    signal?: AbortSignal,
+    tasks: ReadonlySet<string> = new Set(),
+  ): Promise<ReadonlyMap<string, BackendReply>> {
+    this.#hooks.onUse();
+    if (this.#rpc.failure) throw this.#rpc.failure;
+    return this.#watches.set(uris, tasks, signal);
   }
 
   onNotification(listener: (method: string, params: JsonObject) => void): () => void {
@@ -112,14 +136,19 @@ export class Session implements BackendSession {
 
   /** Closes with the reason that pending and later requests are rejected with. */
   async end(failure: BackendFailure): Promise<void> {
-    this.#listening.abort();
+    this.#listening?.close();
+    this.#watches.end();
     await this.#rpc.close(failure);
   }
 
-  receive(method: string, params: JsonObject): void {
+  receive(method: string, params: JsonObject, origin: Origin | undefined): void {
     const changed = CHANGED.get(method);
     if (changed !== undefined) this.#changed(changed);
-    for (const listener of [...this.#listeners]) listener(method, params);
+    const said = withoutSubscription(params);
+    for (const listener of [...this.#listeners]) this.#guard(() => listener(method, said));
+    // The acknowledgement answers this hop's own subscription.
+    if (method === 'notifications/subscriptions/acknowledged') return;
+    this.#guard(() => this.#client?.onNotification(method, said, isOfNoRequest(method) ? undefined : origin));
   }
 
   /**
@@ -133,30 +162,18 @@ export class Session implements BackendSession {
       if (isJsonObject(capability) && capability.listChanged === true) filter[key] = true;
     }
     if (this.era === 'modern' && Object.keys(filter).length > 0) {
-      this.#listenOn(filter).catch((error: unknown) => this.#rpc.fault('backend-listen', error));
+      this.#listening = this.#listenTo(filter, {}, () => this.#lists.forgetAll());
     }
   }
 
-  async #listenOn(filter: JsonObject): Promise<void> {
-    const { signal } = this.#listening;
-    for (let fruitless = 0; !signal.aborted && fruitless < 10; fruitless += 1) {
-      const since = this.#clock.now();
-      try {
-        const params = this.#withMeta({ notifications: filter }, {});
-        const reply = await this.#rpc.exchange('subscriptions/listen', params, { timeoutMs: ENDLESS_MS, signal });
-        if (!reply.ok) return;
-      } catch (error) {
-        if (!(error instanceof BackendFailure)) throw error;
-      }
-      if (signal.aborted || this.#rpc.failure) return;
-      // What changed while nobody listened is unknown.
-      this.#lists.forgetAll();
-      if (this.#clock.now() - since > LISTEN_AGAIN_MS.most) fruitless = 0;
-      const wait = Math.min(LISTEN_AGAIN_MS.first * 2 ** fruitless, LISTEN_AGAIN_MS.most);
-      await sleep(wait, undefined, { signal, ref: false }).catch(() => {
-        // Aborted: the loop's condition ends it.
-      });
-    }
+  #listenTo(notifications: JsonObject, declared: JsonObject, onGap?: () => void): ListenStream {
+    return new ListenStream({
+      rpc: this.#rpc,
+      clock: this.#clock,
+      params: this.#withMeta({ notifications }, declared),
+      onNotification: (method, params) => this.receive(method, params, undefined),
+      ...(onGap && { onGap }),
+    });
   }
 
   #changed(kind: ListKind): void {
@@ -165,10 +182,21 @@ export class Session implements BackendSession {
     this.#hooks.onListChanged(kind);
   }
 
-  #withMeta(params: JsonObject, capabilities: JsonObject): JsonObject {
+  /** One listener's fault is neither the server's nor the other listeners'. */
+  #guard(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#rpc.fault('backend-listener', error);
+    }
+  }
+
+  #withMeta(params: JsonObject, capabilities: JsonObject, logLevel?: string): JsonObject {
     if (this.era === 'legacy') return params;
-    const own = modernMeta(this.protocolVersion, this.#clientInfo, capabilities);
-    return { ...params, _meta: { ...(isJsonObject(params._meta) ? params._meta : {}), ...own } };
+    const own = modernMeta(this.protocolVersion, this.#clientInfo, capabilities, logLevel);
+    if (!isJsonObject(params._meta)) return { ...params, _meta: own };
+    const { [LOG_LEVEL_META_KEY]: _, ...meta } = params._meta;
+    return { ...params, _meta: { ...meta, ...own } };
   }
 
   /** Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. */
@@ -196,3 +224,8 @@ const CHANGED: ReadonlyMap<string, ListKind> = new Map([
   ['notifications/prompts/list_changed', 'prompts'],
   ['notifications/resources/list_changed', 'resources'],
 ]);
+
+/** True of what is said of the server, whatever request it happened to come beside. */
+function isOfNoRequest(method: string): boolean {
+  return CHANGED.has(method) || method === 'notifications/resources/updated';
+}

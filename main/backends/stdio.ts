@@ -23,6 +23,7 @@ const TERM_MS = 2_000;
  * direct child, so that what `npx` started lives on.
  */
 export class StdioWire implements Wire {
+  readonly transport = 'stdio';
   readonly answersWithinSend = false;
   readonly #alias: string;
   readonly #launch: StdioLaunch;
@@ -146,7 +147,7 @@ export class StdioWire implements Wire {
       return;
     }
     for (const message of Array.isArray(value) ? value : [value]) {
-      if (isJsonObject(message)) this.#events?.onMessage(message, line.length);
+      if (isJsonObject(message)) this.#events?.onMessage(message, line.length, 'shared');
     }
   }
 

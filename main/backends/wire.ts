@@ -9,9 +9,15 @@ export interface WireLoss {
   readonly atOnce?: boolean;
 }
 
+/**
+ * What a message came on. A number: the stream that answers the request of ours with this id. 'server': a stream of the server's own beside all
+ * requests. 'shared': the one stream that carries everything.
+ */
+export type CameOn = number | 'server' | 'shared';
+
 export interface WireEvents {
   /** One JSON-RPC message, exactly as parsed from the wire, and how much of the wire it took. */
-  onMessage(message: JsonObject, bytes: number): void;
+  onMessage(message: JsonObject, bytes: number, cameOn: CameOn): void;
   /** Largest message that may come now, in bytes; a larger one ends the session so that memory stays bounded. */
   mostBytes(): number;
   /** At most once, and never after `close` was called. */
@@ -27,12 +33,13 @@ export interface SendOptions {
 
 /** Carries whole JSON-RPC messages both ways and knows nothing of ids. */
 export interface Wire {
+  readonly transport: 'stdio' | 'http' | 'sse';
   /** True where everything that answers a request arrives before its `send` settles (HTTP). */
   readonly answersWithinSend: boolean;
   start(events: WireEvents): Promise<void>;
   /** Rejects with WireFailure. */
   send(message: JsonObject, options?: SendOptions): Promise<void>;
-  /** A 2025 revision was agreed; HTTP sends it as a header from here on. */
+  /** A 2025 revision was agreed and the server told so; HTTP sends it as a header from here on. */
   agreed(protocolVersion: string): void;
   /** Resolves when process or connections are gone; bounded. */
   close(): Promise<void>;

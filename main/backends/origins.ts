@@ -1,0 +1,33 @@
+import type { Origin } from './backends.ts';
+
+/** Which requests under way have an origin, so that what came beside them can be given to the only one there is. */
+export class Origins {
+  readonly #byRequest = new Map<number, Origin>();
+  /** How many requests under way each origin has: one caller's request may need several of ours. */
+  readonly #requests = new Map<Origin, number>();
+
+  add(id: number, origin: Origin): void {
+    this.#byRequest.set(id, origin);
+    this.#requests.set(origin, (this.#requests.get(origin) ?? 0) + 1);
+  }
+
+  remove(id: number): void {
+    const origin = this.#byRequest.get(id);
+    if (origin === undefined) return;
+    this.#byRequest.delete(id);
+    const left = (this.#requests.get(origin) ?? 1) - 1;
+    if (left > 0) this.#requests.set(origin, left);
+    else this.#requests.delete(origin);
+  }
+
+  of(id: number): Origin | undefined {
+    return this.#byRequest.get(id);
+  }
+
+  /** Undefined where there is none, or more than one. */
+  only(): Origin | undefined {
+    if (this.#requests.size !== 1) return undefined;
+    const [origin] = this.#requests.keys();
+    return origin;
+  }
+}
