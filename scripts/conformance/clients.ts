@@ -1,0 +1,105 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { ServerOptions } from './servers.ts';
+import { type Check, type Revision, requirementsFile, runSuite } from './suite.ts';
+
+/** A scenario Gatehouse is known to fail as a client, and why. */
+export interface ExpectedFailure {
+  readonly scenario: string;
+  readonly revisions: readonly Revision[];
+  readonly reason: string;
+}
+
+export interface ClientReport {
+  readonly revision: Revision;
+  readonly scenario: string;
+  readonly passed: number;
+  /** Failures and warnings. */
+  readonly failed: number;
+  readonly verdict: 'passes' | 'fails' | 'fails as expected' | 'passes unexpectedly';
+  /** Why it is expected to fail, or what failed. */
+  readonly notes: readonly string[];
+}
+
+const driver = resolve(import.meta.dirname, '../../test/fixtures/conformance/client-driver.ts');
+/** A start of Gatehouse costs about two seconds of one core. */
+const AT_ONCE = 3;
+
+/** The suite's client scenarios: its server is approved in an organisation of its own, and a whole Gatehouse calls it for an AI app. */
+export async function runClientScenarios(
+  options: ServerOptions,
+  expected: readonly ExpectedFailure[],
+): Promise<readonly ClientReport[]> {
+  const work = mkdtempSync(join(tmpdir(), 'gatehouse-conformance-'));
+  try {
+    const wanted = options.revisions.flatMap((revision) =>
+      clientScenarios(revision)
+        .filter((scenario) => options.only === undefined || scenario === options.only)
+        .map((scenario) => ({ revision, scenario })),
+    );
+    options.say(`${wanted.length} client scenarios, ${AT_ONCE} at a time`);
+    const reports = new Map<number, ClientReport>();
+    let next = 0;
+    const worker = async () => {
+      for (let index = next++; index < wanted.length; index = next++) {
+        const one = wanted[index];
+        if (one === undefined) return;
+        const reason = expected.find(
+          (failure) => failure.scenario === one.scenario && failure.revisions.includes(one.revision),
+        )?.reason;
+        reports.set(index, await runScenario(one.revision, one.scenario, join(work, String(index)), reason));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return [...reports].sort(([one], [other]) => one - other).map(([, report]) => report);
+  } finally {
+    rmSync(work, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function runScenario(
+  revision: Revision,
+  scenario: string,
+  folder: string,
+  reason: string | undefined,
+): Promise<ClientReport> {
+  const command = `${process.execPath} ${driver}`;
+  const words = ['client', '--command', command, '--scenario', scenario, '--spec-version', revision];
+  const { checks: all, output } = await runSuite([...words, '--timeout', '60000'], folder, '');
+  const checks = all.get(scenario) ?? [];
+  const failures = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING');
+  const passed = checks.filter(({ status }) => status === 'SUCCESS').length;
+  const passes = failures.length === 0 && passed > 0;
+  const verdict = passes
+    ? reason === undefined
+      ? 'passes'
+      : 'passes unexpectedly'
+    : reason === undefined
+      ? 'fails'
+      : 'fails as expected';
+  const found = failures.map(describe);
+  const silence = checks.length === 0 ? [`the suite wrote no checks: ${output.slice(-300)}`] : [];
+  const notes =
+    verdict === 'fails as expected' && reason !== undefined ? [reason] : [...found, ...silence, ...told(output)];
+  return { revision, scenario, passed, failed: failures.length, verdict, notes };
+}
+
+const describe = ({ name, errorMessage, description }: Check) => `${name}: ${errorMessage ?? description}`;
+
+/** What the client said when it ended badly. */
+function told(output: string): readonly string[] {
+  const said = /\nStderr:\n([\s\S]*?)\n(?:Results saved|Checks:|\n)/.exec(output)?.[1];
+  return said === undefined ? [] : [`the client said: ${said.slice(0, 1_500)}`];
+}
+
+/** What the revision requires of clients, and what the suite runs beside it; extensions are for clients that have them. */
+function clientScenarios(revision: Revision): readonly string[] {
+  const text = readFileSync(requirementsFile(revision), 'utf8');
+  const required = /^client:\n((?: {2}- .+\n)+)/m.exec(text)?.[1] ?? '';
+  const beside = [...text.matchAll(/- scenario: (\S+)\n {4}leg: client\n {4}reason: (\S+)/g)];
+  return [
+    ...[...required.matchAll(/- (\S+)/g)].map((match) => match[1] ?? ''),
+    ...beside.filter((match) => match[2] !== 'extension').map((match) => match[1] ?? ''),
+  ];
+}

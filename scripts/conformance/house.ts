@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { type HeadlessReady, startScript } from '../processes.ts';
+
+/** A real organisation whose one server is a URL, published by gatehouse-admin, and a headless Gatehouse that joined it. */
+export interface House {
+  /** The endpoint that shows the one server as it is: its own names. */
+  readonly endpoint: string;
+  /** The endpoint that merges all servers. */
+  readonly merged: string;
+  readonly token: string;
+  readonly console: string;
+  readonly log: () => string;
+  close(): Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, '../..');
+export const ALIAS = 'fixture';
+const APP = 'conformance';
+const env = { ...process.env, GATEHOUSE_PASSPHRASE: 'for conformance only' };
+const run = promisify(execFile);
+const admin = (...words: string[]) => run(process.execPath, [join(root, 'out/main/admin.js'), ...words], { env });
+
+/** Everything of the server is open to everybody, unasked: what is measured is the gateway, not a policy. */
+const CEDAR = '@id("everything") permit (principal, action, resource);\n';
+
+/** Thrown where the server could not be approved or Gatehouse did not start: what was said about it. */
+export class NoHouse extends Error {}
+
+export async function openHouse(url: string): Promise<House> {
+  const work = mkdtempSync(join(tmpdir(), 'gatehouse-conformance-'));
+  const remove = () => rmSync(work, { recursive: true, force: true, maxRetries: 5 });
+  const org = join(work, 'org');
+  try {
+    await admin('init', org, '--name', 'Conformance', '--contact', 'it@example.test');
+    writeFileSync(join(org, 'policy.cedar'), CEDAR);
+    await admin('server', 'add', org, '--http', url, '--alias', ALIAS);
+    await admin('pin', org);
+    showResources(join(org, 'manifest.json'));
+    await admin('publish', org);
+    const words = ['--data', join(work, 'data'), '--port', '0', '--org', join(org, 'org.json'), '--client', APP];
+    const gatehouse = await startScript<HeadlessReady>(join(root, 'out/main/headless.js'), words);
+    let log = '';
+    gatehouse.process.stderr?.on('data', (chunk: Buffer) => {
+      log = (log + chunk).slice(-100_000);
+    });
+    const { endpoint, clients, console } = gatehouse.ready;
+    return {
+      endpoint: `${endpoint}/~${ALIAS}`,
+      merged: endpoint,
+      token: clients[APP] ?? '',
+      console,
+      log: () => log,
+      async close() {
+        await gatehouse.stop();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    const { stderr, stdout, message } = error as Error & { stderr?: string; stdout?: string };
+    throw new NoHouse([stdout, stderr].filter(Boolean).join('\n') || message);
+  }
+}
+
+/** Resources are not pinned one by one; IT says by hand that those of a server may be read. */
+function showResources(file: string): void {
+  const manifest: { servers: object[] } = JSON.parse(readFileSync(file, 'utf8'));
+  const servers = manifest.servers.map((server) => ({ ...server, resources: 'as-shown' }));
+  writeFileSync(file, `${JSON.stringify({ ...manifest, servers }, null, 2)}\n`);
+}
