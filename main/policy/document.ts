@@ -2,10 +2,14 @@ import { z } from 'zod';
 import type { Json, Problem, Result } from './json.ts';
 import { nearestName, ownRecord, pointer, quote, show, valueAt } from './problems.ts';
 import { parseStrictJson } from './strict-json.ts';
-/** A named slice of tools with its own endpoint, /mcp/<name>. Patterns are "alias.*" or "alias.tool_name". */
+/** A named slice of what is pinned with its own endpoint, /mcp/<name>. */
 export interface Profile {
   readonly name: string;
   readonly title: string;
+  /**
+   * Patterns: "alias.*" for everything of a server, "alias.tool_name", "alias.prompts/name", "alias.prompts/*", and
+   * "alias.resources/*". A tool that is itself called "prompts/…" or "resources/…" comes with "alias.*" only.
+   */
   readonly tools: readonly string[];
   /** Two tools, to search and to call, stand for all the others. Default false. */
   readonly search: boolean;
@@ -104,7 +108,14 @@ const profile = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name of a–z, 0–9 and "-", at most 32 characters'),
   title: line.min(1, 'text').max(80, 'at most 80 characters'),
   tools: z
-    .array(z.string().regex(/^[a-z0-9-]{1,24}\.(\*|.+)$/su, '"alias.*" or "alias.tool_name"'))
+    .array(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9-]{1,24}\.(\*|.+)$/su,
+          '"alias.*", "alias.tool_name", "alias.prompts/name" or "alias.resources/*"',
+        ),
+    )
     .min(1, 'at least one tool pattern'),
   search: z.boolean('true or false').default(false),
 });

@@ -2,8 +2,10 @@ import { position, type Rule } from './cedar-problems.ts';
 import type { PolicyDocument } from './document.ts';
 import { isJsonObject, type Json, type Problem } from './json.ts';
 import type { Manifest } from './manifest.ts';
+import { patternsFor } from './offer.ts';
 import { nearestName, own, pointer, quote } from './problems.ts';
 import { entitiesNamed } from './rule-scope.ts';
+import { offersResources } from './subjects.ts';
 
 const annotations = ['id', 'reason', 'contact'];
 
@@ -84,7 +86,9 @@ function nobody(path: string, type: string, id: string, known: readonly string[]
 function lintProfiles(manifest: Manifest, document: PolicyDocument): Problem[] {
   const names = manifest.servers.flatMap((server) => [
     `${server.alias}.*`,
-    ...Object.keys(server.tools).map((tool) => `${server.alias}.${tool}`),
+    ...Object.keys(server.tools).flatMap((tool) => patternsFor(server.alias, 'tool', tool)),
+    ...Object.keys(server.prompts).flatMap((prompt) => patternsFor(server.alias, 'prompt', prompt)),
+    ...(offersResources(server) ? patternsFor(server.alias, 'resource', '') : []),
   ]);
   const known = new Set(names);
   return document.profiles.flatMap((profile, i) =>
@@ -94,7 +98,7 @@ function lintProfiles(manifest: Manifest, document: PolicyDocument): Problem[] {
       return [
         {
           path: `policy.json ${pointer(['profiles', i, 'tools', j])}`,
-          expected: 'a pinned tool or "alias.*" of a server in manifest.json',
+          expected: 'a pinned tool or prompt, approved resources, or "alias.*" of a server in manifest.json',
           found: quote(pattern),
           advice: near === undefined ? 'The profile gains nothing by it.' : `Did you mean "${near}"?`,
         },

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileCedar, generateSchema } from '../../../main/policy/cedar.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
-import { definition, manifestOf, server } from '../../fixtures/policy/organisation.ts';
+import { definition, manifestOf, pins, prompt, server } from '../../fixtures/policy/organisation.ts';
 
 const text = { type: 'string' };
 const properties: JsonObject = {
@@ -15,6 +15,8 @@ const properties: JsonObject = {
 const manifest = manifestOf(
   server('s', [definition('a', properties, { annotations: { readOnlyHint: true } }), definition('b', properties)], {
     groups: ['g1'],
+    prompts: pins([prompt('a', ['owner?']), prompt('b')]),
+    resources: 'as-shown',
   }),
 );
 const schema = generateSchema(manifest).text;
@@ -25,6 +27,8 @@ const scopes = fc.tuple(
     'action',
     'action in Action::"call"',
     'action == Action::"call:s.a"',
+    'action == Action::"call:prompt:s.a"',
+    'action == Action::"unattended:resource:s"',
     'action in [Action::"call:s.b", Action::"unattended"]',
   ),
   fc.constantFrom(
@@ -32,6 +36,9 @@ const scopes = fc.tuple(
     'resource == Tool::"s.a"',
     'resource in Server::"s"',
     'resource is Tool in ServerGroup::"g1"',
+    'resource is Prompt',
+    'resource is Resource in Server::"s"',
+    'resource == Prompt::"s.b"',
     'resource in ServerGroup::"g2"',
   ),
 );
@@ -43,6 +50,8 @@ const conditions = fc.constantFrom(
   'when { context has args && context.args has count && context.args.count > 1 }',
   'unless { context has args && context.args has tags && context.args.tags.contains("a") }',
   'when { context has args && context.args has box && context.args.box has path && context.args.box.path != "/" }',
+  'when { resource is Resource || resource.openWorld && resource.name == "a" }',
+  'unless { context has args && context.args has uri && context.args.uri like "x:a*" }',
   'when { resource.name == "b" || (context has profile && context.profile == "p") }',
 );
 const rule = fc
@@ -61,16 +70,27 @@ const args = fc.record(
 
 /** Everything Cedar could want to know, whether a rule asks for it or not. */
 function entities(groups: readonly string[]): EntityJson[] {
-  const tool = (name: string, readOnly: boolean): EntityJson => ({
-    uid: { type: 'Tool', id: `s.${name}` },
-    attrs: { name, server: 's', readOnly, destructive: !readOnly, idempotent: false, openWorld: true, labels: [] },
+  const thing = (type: string, id: string, name: string, readOnly: boolean): EntityJson => ({
+    uid: { type, id },
+    attrs: {
+      name,
+      server: 's',
+      readOnly,
+      destructive: !readOnly,
+      idempotent: type !== 'Tool',
+      openWorld: true,
+      labels: [],
+    },
     parents: [{ type: 'Server', id: 's' }],
   });
   return [
     { uid: { type: 'User', id: 'u' }, attrs: {}, parents: groups.map((id) => ({ type: 'Group', id })) },
     { uid: { type: 'Server', id: 's' }, attrs: {}, parents: [{ type: 'ServerGroup', id: 'g1' }] },
-    tool('a', true),
-    tool('b', false),
+    thing('Tool', 's.a', 'a', true),
+    thing('Tool', 's.b', 'b', false),
+    thing('Prompt', 's.a', 'a', true),
+    thing('Prompt', 's.b', 'b', true),
+    thing('Resource', 's', '', true),
   ];
 }
 
@@ -79,9 +99,24 @@ describe('when only what rules read is given to Cedar', () => {
     const cases = fc.record({
       rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
       question: fc.constantFrom('call' as const, 'unattended' as const),
-      tool: fc.constantFrom('a', 'b'),
+      subject: fc.oneof(
+        {
+          weight: 2,
+          arbitrary: fc.record({ kind: fc.constant('tool' as const), name: fc.constantFrom('a', 'b'), args }),
+        },
+        fc.record({
+          kind: fc.constant('prompt' as const),
+          name: fc.constant('a'),
+          args: fc.record({ owner: word }, { requiredKeys: [] }),
+        }),
+        fc.record({ kind: fc.constant('prompt' as const), name: fc.constant('b'), args: fc.constant({}) }),
+        fc.record({
+          kind: fc.constant('resource' as const),
+          name: fc.constant(''),
+          args: fc.record({ uri: word.map((w) => `x:${w}`) }),
+        }),
+      ),
       groups: fc.constantFrom([], ['x']),
-      args,
     });
     let compared = 0;
     fc.assert(
@@ -91,19 +126,21 @@ describe('when only what rules read is given to Cedar', () => {
         // Some combinations can never apply and are refused when compiled; there is nothing to compare then.
         if (!compiled.ok) return;
         compared++;
-        const given = c.args as JsonObject;
+        const { kind, name, args: given } = c.subject;
+        const id = kind === 'resource' ? 's' : `s.${name}`;
         const ours = compiled.value.evaluate({
           question: c.question,
           user: { id: 'u', groups: c.groups },
           alias: 's',
-          tool: c.tool,
-          context: { app: 'A', args: given },
+          kind,
+          tool: name,
+          context: { app: 'A', args: given as JsonObject },
         });
         const theirs = isAuthorized({
           principal: { type: 'User', id: 'u' },
-          action: { type: 'Action', id: `${c.question}:s.${c.tool}` },
-          resource: { type: 'Tool', id: `s.${c.tool}` },
-          context: { app: 'A', args: JSON.parse(JSON.stringify(c.args)) },
+          action: { type: 'Action', id: `${c.question}:${kind === 'tool' ? '' : `${kind}:`}${id}` },
+          resource: { type: { tool: 'Tool', prompt: 'Prompt', resource: 'Resource' }[kind], id },
+          context: { app: 'A', args: JSON.parse(JSON.stringify(given)) },
           schema,
           validateRequest: true,
           policies: { staticPolicies: policy },
@@ -114,8 +151,8 @@ describe('when only what rules read is given to Cedar', () => {
         expect(ours.allowed).toBe(theirs.response.decision === 'allow');
         expect(ours.rules.map((r) => r.id).sort()).toEqual([...theirs.response.diagnostics.reason].sort());
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
-    expect(compared).toBeGreaterThan(12);
+    expect(compared).toBeGreaterThan(20);
   });
 });

@@ -64,7 +64,7 @@ describe('when policy.json has mistakes', () => {
       '/identity/users/bob a list of group names | text "staff"',
       '/organisation text | number 7',
       '/profiles/0/name a name of a–z, 0–9 and "-", at most 32 characters | text "A b"',
-      '/profiles/0/tools/0 "alias.*" or "alias.tool_name" | text "github"',
+      '/profiles/0/tools/0 "alias.*", "alias.tool_name", "alias.prompts/name" or "alias.resources/*" | text "github"',
       '/schema the number 1 | number 2',
     ]);
     expect(found.find((p) => p.path === '/contcat')?.advice).toBe('Did you mean "contact"?');
@@ -93,6 +93,50 @@ describe('when policy.json has mistakes', () => {
   it('refuses a field given twice instead of taking the last', () => {
     const parsed = parsePolicyDocument('{"schema":1,"organisation":"A","contact":"a","contact":"b"}');
     expect(parsed).toMatchObject({ ok: false, code: 'not-json', problems: [{ path: 'policy.json:1:46' }] });
+  });
+});
+
+describe('when policy.json says how names and servers behave', () => {
+  const parse = (more: object) => {
+    const parsed = parsePolicyDocument(JSON.stringify({ ...least, ...more }));
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return parsed.value;
+  };
+
+  it('takes every value there is', () => {
+    for (const prefix of ['always', 'on-collision']) expect(parse({ names: { prefix } }).names).toEqual({ prefix });
+    for (const allowed of [[], ['roots'], ['sampling', 'elicitation'], ['elicitation', 'sampling', 'roots']]) {
+      expect(parse({ serverRequests: { allowed } }).serverRequests).toEqual({ allowed });
+    }
+    const profile = { name: 'p', title: 'P', tools: ['a.*', 'a.prompts/*', 'a.prompts/x', 'a.resources/*'] };
+    expect(parse({ profiles: [profile] }).profiles).toEqual([{ ...profile, search: false }]);
+    expect(parse({ profiles: [{ ...profile, search: true }] }).profiles).toEqual([{ ...profile, search: true }]);
+  });
+
+  it('names what it does not know, and what was probably meant', () => {
+    const profile = { name: 'p', title: 'P', tools: ['a.*'] };
+    expect(
+      problems({
+        ...least,
+        names: { prefix: 'never', prefx: 'always' },
+        serverRequests: { allowed: ['elicitation', 'elicitation', 'ping'], allow: [] },
+        profiles: [{ ...profile, search: 'yes', serach: true }],
+      }).map((p) => `${p.path} ${p.expected} | ${p.found}${p.advice === undefined ? '' : ` (${p.advice})`}`),
+    ).toEqual([
+      '/profiles/0/search true or false | text "yes"',
+      '/profiles/0/serach one of name, title, tools, search | the unknown field "serach" (Did you mean "search"?)',
+      '/names/prefix "always" or "on-collision" | text "never"',
+      '/names/prefx one of prefix | the unknown field "prefx" (Did you mean "prefix"?)',
+      '/serverRequests/allowed/2 "elicitation" or "sampling" or "roots" | text "ping"',
+      '/serverRequests/allow one of allowed | the unknown field "allow" (Did you mean "allowed"?)',
+    ]);
+    expect(problems({ ...least, serverRequests: { allowed: ['roots', 'roots'] } })).toMatchObject([
+      { path: '/serverRequests/allowed', expected: 'each of "elicitation", "sampling" and "roots" at most once' },
+    ]);
+    expect(problems({ ...least, serverRequest: {} })[0]?.advice).toBe('Did you mean "serverRequests"?');
+    for (const wrong of [null, [], 'all', { allowed: 'elicitation' }, { allowed: null }]) {
+      expect(problems({ ...least, serverRequests: wrong }).length, JSON.stringify(wrong)).toBe(1);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lintCedar } from '../../../main/policy/cedar.ts';
 import { starterCedar } from '../../../main/policy/starter.ts';
-import { definition, server, snapshotOf } from '../../fixtures/policy/organisation.ts';
+import { definition, pins, prompt, server, snapshotOf } from '../../fixtures/policy/organisation.ts';
 
 const all = 'permit (principal, action, resource);';
 const advice = (cedar: string) => {
@@ -63,5 +63,33 @@ forbid (principal, action, resource in ServerGroup::"storages") when { resource.
 
   it('has nothing to say about the starter policy', () => {
     expect(advice(starterCedar('Acme'))).toEqual(profiles);
+  });
+});
+
+describe('when a profile names prompts and resources', () => {
+  const advice = (...tools: string[]) => {
+    const snapshot = snapshotOf(
+      all,
+      [
+        server('files', [definition('read')], { prompts: pins([prompt('review')]) }),
+        server('docs', [definition('prompts/x')], { resources: 'as-shown' }),
+      ],
+      { profiles: [{ name: 'p', title: 'P', tools }] },
+    );
+    return lintCedar(all, snapshot.manifest, snapshot.document).map((p) => `${p.found} (${p.advice})`);
+  };
+
+  it('points out what is not pinned', () => {
+    expect(advice('files.prompts/*', 'files.prompts/review', 'docs.resources/*', 'docs.*')).toEqual([]);
+    expect(advice('files.prompts/reveiw', 'files.resources/*', 'docs.prompts/*', 'docs.resources/a')).toEqual([
+      '"files.prompts/reveiw" (Did you mean "files.prompts/review"?)',
+      expect.stringMatching(/^"files.resources\/\*" /),
+      expect.stringMatching(/^"docs.prompts\/\*" /),
+      '"docs.resources/a" (Did you mean "docs.resources/*"?)',
+    ]);
+  });
+
+  it('points out that a tool called like prompts is not named by a pattern for them', () => {
+    expect(advice('docs.prompts/x')).toEqual([expect.stringMatching(/^"docs.prompts\/x" /)]);
   });
 });
