@@ -28,9 +28,16 @@ export interface Conversation {
   notify(method: string, params: JsonObject): void;
   /**
    * Asks the caller (elicitation/create, sampling/createMessage, roots/list) and waits for its answer. For a legacy caller a request on this
-   * request's stream; a modern caller gets `input_required` and answers with its next request. Rejects when the caller is gone or took too long.
+   * request's stream; a modern caller gets `input_required` and answers with its next request. Rejects with AskFailure when the caller did not
+   * offer to answer this, cannot be asked, is gone or took too long. `onProgress` takes the raw params of a legacy caller's notifications/progress
+   * on the question, which are worth something only under the token in `params._meta`; without it that token is not sent.
    */
-  ask(method: string, params: JsonObject, signal: AbortSignal): Promise<BackendReply>;
+  ask(
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+    onProgress?: (params: JsonObject) => void,
+  ): Promise<BackendReply>;
 }
 
 /** What one request is answered with. `text` is the result as JSON text, turned into text once for record and wire alike. */
@@ -58,7 +65,10 @@ export interface Answering {
   logLevelChanged(session: string, level: string): void;
   /** A legacy caller said its roots changed. */
   rootsChanged(session: string): void;
-  /** Replaces what a modern listener of this session wants to hear of; answers the URIs it will hear of. */
+  /**
+   * Replaces what a modern listener wants to hear of; answers the URIs it will hear of. Listeners of one app share its `session` and are told
+   * apart as objects: each hands in the same object every time, and an empty list when its stream has ended.
+   */
   watch(session: Listening, uris: readonly string[]): Promise<readonly string[]>;
 }
 
@@ -73,5 +83,10 @@ export interface Listening {
   /** A notification that belongs to no request. */
   notify(method: string, params: JsonObject): void;
   /** A server's request that belongs to no request of the caller's; legacy only, on its GET stream. Rejects where nobody listens. */
-  ask?(method: string, params: JsonObject, signal: AbortSignal): Promise<BackendReply>;
+  ask?(
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+    onProgress?: (params: JsonObject) => void,
+  ): Promise<BackendReply>;
 }

@@ -2,13 +2,13 @@ import { classifyInboundRequest } from '@modelcontextprotocol/server';
 import type { Json, JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
 import { checkStandardHeaders, type McpHeaders } from './mcp-headers.ts';
-import { modernVersions, type RpcError, type RpcId, type RpcRequest, rpcCode } from './wire.ts';
+import { modernVersions, type RpcError, type RpcId, type RpcReply, type RpcRequest, rpcCode } from './wire.ts';
 
 /** One JSON-RPC message of a legacy caller. */
 export type LegacyMessage =
   | ({ readonly kind: 'request' } & RpcRequest)
   | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject }
-  | { readonly kind: 'response' };
+  | { readonly kind: 'response'; readonly id: RpcId; readonly reply: RpcReply };
 
 export type Era =
   | { readonly era: 'legacy'; readonly message: LegacyMessage }
@@ -22,14 +22,18 @@ export type Era =
       readonly error: RpcError;
     };
 
-/** More than any app sends at once; each element costs a call. */
-const batchLimit = 50;
+/** Messages in one batch, where nothing else is said; each costs a call. */
+const standardBatch = 50;
+/** Longer ids than any app gives: each is kept while its request runs, and repeated in its answer. */
+const idLimit = 256;
 
 /**
  * Which protocol revision a POST speaks, and whether headers and body agree (MCP 2026-07-28, Streamable HTTP, "Server
  * Validation"). Pure; never throws. The classifier hands the parsed body back as it is, so nothing is dropped here.
  */
-export function classify(headers: McpHeaders, body: Json): Era {
+export function classify(headers: McpHeaders, body: Json, batchLimit = standardBatch): Era {
+  const wrongId = idProblem(body);
+  if (wrongId !== undefined) return rejected(null, 400, wrongId);
   const outcome = classifyInboundRequest({
     httpMethod: 'POST',
     body,
@@ -45,7 +49,7 @@ export function classify(headers: McpHeaders, body: Json): Era {
         ...(outcome.data !== undefined && { data: outcome.data as Json }),
       });
     case 'legacy':
-      return legacyEra(body);
+      return legacyEra(body, batchLimit);
     case 'modern':
       return modernEra(headers, body, outcome.classification.revision);
     default:
@@ -72,7 +76,7 @@ function modernEra(headers: McpHeaders, body: Json, version: string | undefined)
   return { era: 'modern', version, id: message.id, method: message.method, params: message.params };
 }
 
-function legacyEra(body: Json): Era {
+function legacyEra(body: Json, batchLimit: number): Era {
   if (!Array.isArray(body)) {
     const message = messageOf(body);
     return message === undefined ? rejected(idOf(body), 400, invalidRequest) : { era: 'legacy', message };
@@ -83,8 +87,9 @@ function legacyEra(body: Json): Era {
   }
   const messages: LegacyMessage[] = [];
   for (const element of body) {
-    const message = messageOf(element as Json);
-    if (message === undefined) return rejected(null, 400, invalidRequest);
+    const wrongId = idProblem(element as Json);
+    const message = wrongId === undefined ? messageOf(element as Json) : undefined;
+    if (message === undefined) return rejected(null, 400, wrongId ?? invalidRequest);
     messages.push(message);
   }
   return { era: 'legacy-batch', messages };
@@ -99,7 +104,7 @@ const noParams: JsonObject = {};
 function messageOf(body: Json): LegacyMessage | undefined {
   if (!isJsonObject(body) || body.jsonrpc !== '2.0') return undefined;
   const { id, method, params } = body;
-  if (method === undefined) return 'result' in body || 'error' in body ? { kind: 'response' } : undefined;
+  if (method === undefined) return responseOf(body);
   if (typeof method !== 'string') return undefined;
   if (params !== undefined && !isJsonObject(params)) return undefined;
   if (id === undefined) return { kind: 'notification', method, params: params ?? noParams };
@@ -107,11 +112,32 @@ function messageOf(body: Json): LegacyMessage | undefined {
   return { kind: 'request', id, method, params: params ?? noParams };
 }
 
+function responseOf({ id, result, error }: JsonObject): LegacyMessage | undefined {
+  if (typeof id !== 'string' && typeof id !== 'number') return undefined;
+  if (error === undefined)
+    return isJsonObject(result) ? { kind: 'response', id, reply: { ok: true, result } } : undefined;
+  if (!isJsonObject(error) || result !== undefined) return undefined;
+  const { code, message } = error;
+  if (typeof code !== 'number' || typeof message !== 'string') return undefined;
+  return { kind: 'response', id, reply: { ok: false, error: { ...error, code, message } } };
+}
+
+/** "Requests": an id is text or a whole number. Whole numbers beyond 2^53 would come back as others. */
+function idProblem(body: Json): RpcError | undefined {
+  if (!isJsonObject(body) || body.id === undefined) return undefined;
+  const { id } = body;
+  if (typeof id === 'string' && id.length <= idLimit) return undefined;
+  if (typeof id === 'number' && Number.isSafeInteger(id)) return undefined;
+  const long = typeof id === 'string' ? ` of at most ${idLimit} characters` : '';
+  const message = `Invalid request: "id" must be text${long} or a whole number between -(2^53-1) and 2^53-1`;
+  return { code: rpcCode.invalidRequest, message };
+}
+
 /** The id a message gives itself, to answer it by; null when it has none. */
 export function idOf(body: Json): RpcId | null {
   if (!isJsonObject(body)) return null;
   const { id } = body;
-  return typeof id === 'string' || typeof id === 'number' ? id : null;
+  return (typeof id === 'string' && id.length <= idLimit) || Number.isSafeInteger(id) ? (id as RpcId) : null;
 }
 
 function rejected(id: RpcId | null, httpStatus: number, error: RpcError): Era {

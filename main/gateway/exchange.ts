@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Backends } from '../backends/backends.ts';
-import type { JsonObject } from '../policy/json.ts';
-import { isJsonObject } from '../policy/json.ts';
+import type { GatewayLimits } from '../policy/document.ts';
+import type { Log } from '../ports.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
-import type { Calls } from './call.ts';
-import type { Catalog } from './catalog.ts';
+import type { Allowances } from './allowance.ts';
+import type { Answering } from './conversation.ts';
 import type { InForce } from './gateway.ts';
-import type { RunningCalls } from './running.ts';
-import type { Answer } from './sse.ts';
-import { notificationMessage } from './wire.ts';
+import type { RunningRequests } from './running.ts';
+import { sendJson } from './sse.ts';
+import { errorMessage, type RpcError, type RpcId, rpcCode } from './wire.ts';
 
 /** One admitted HTTP request. */
 export interface Exchange {
@@ -16,23 +16,40 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly app: CallingApp;
   readonly endpoint: Endpoint;
+  readonly limits: GatewayLimits;
 }
 
 /** What serving a caller of either era needs. */
 export interface Service {
   readonly version: string;
-  readonly account: string;
+  readonly log: Log;
   readonly inForce: () => InForce;
   readonly backends: Backends;
-  readonly calls: Calls;
-  readonly catalog: Catalog;
-  readonly running: RunningCalls;
+  readonly answering: Answering;
+  readonly running: RunningRequests;
+  /** Bounds what is answered at once and therefore never under way: pings, notifications, responses. */
+  readonly allowances: Allowances;
+  /** Open GET and subscriptions/listen streams of one app. */
+  readonly streamsOf: (appId: string) => number;
 }
 
-/** Passes a backend's progress on under the caller's own token (Progress: tokens are chosen per hop by who asks). */
-export function progressTo(answer: Answer, params: JsonObject): ((progress: JsonObject) => void) | undefined {
-  const meta = params._meta;
-  const progressToken = isJsonObject(meta) ? meta.progressToken : undefined;
-  if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return undefined;
-  return (progress) => answer.notify(notificationMessage('notifications/progress', { ...progress, progressToken }));
+/** Answers with an error that belongs to HTTP, not to what was asked. */
+export function refuse(
+  response: ServerResponse,
+  httpStatus: number,
+  id: RpcId | null,
+  message: string,
+  code: number = rpcCode.refused,
+): void {
+  sendJson(response, httpStatus, errorMessage(id, { code, message }));
+}
+
+export const tooManyMessages: RpcError = {
+  code: rpcCode.refused,
+  message: 'Too many messages: this app sends more than Gatehouse takes. Wait a moment.',
+};
+
+export function tooManyRequests(limit: number): RpcError {
+  const message = `Too many requests: ${limit} of this app are under way already. Wait until one is answered.`;
+  return { code: rpcCode.refused, message };
 }

@@ -1,16 +1,17 @@
 import type { JsonObject } from '../policy/json.ts';
-import type { CallRequest } from './call-request.ts';
+import { isJsonObject } from '../policy/json.ts';
 import type { LegacyMessage } from './era.ts';
-import { type Exchange, progressTo, type Service } from './exchange.ts';
-import { capabilities, identityOf } from './identity.ts';
-import { listTools } from './methods.ts';
+import { type Exchange, refuse, type Service, tooManyMessages, tooManyRequests } from './exchange.ts';
+import { identityOf } from './identity.ts';
+import { LegacyConversation } from './legacy-conversation.ts';
 import type { LegacySession, LegacySessions } from './session.ts';
-import { Answer, EventStream, sendEmpty, sendJson } from './sse.ts';
+import { Answer, acceptsJson, acceptsStream, EventStream, sendEmpty, sendJson } from './sse.ts';
 import {
   batchVersion,
   errorMessage,
   legacyVersions,
-  type RpcError,
+  logLevels,
+  methodNotFound,
   type RpcId,
   type RpcRequest,
   resultMessage,
@@ -20,6 +21,9 @@ import {
 type Request = { readonly kind: 'request' } & RpcRequest;
 
 const sessionHeader = 'mcp-session-id';
+
+/** What an app says of itself is kept as long as its session: characters of JSON text. */
+const introductionLimit = 65_536;
 
 /** Callers of the revisions with `initialize` and sessions (2024-11-05 to 2025-11-25). */
 export class LegacyCallers {
@@ -32,15 +36,20 @@ export class LegacyCallers {
   }
 
   async post(exchange: Exchange, message: LegacyMessage): Promise<void> {
+    const { request, response, app } = exchange;
+    const { accept } = request.headers;
+    if (message.kind === 'request' && !acceptsJson(accept) && !acceptsStream(accept)) {
+      return refuse(response, 406, message.id, 'Not acceptable: answers are application/json or text/event-stream');
+    }
     if (message.kind === 'request' && message.method === 'initialize') return this.#initialize(exchange, message);
     const session = this.#sessionOf(exchange);
     if (session === undefined) return;
     if (message.kind !== 'request') {
+      if (!this.#service.allowances.take(app.id)) return refuse(response, 429, null, tooManyMessages.message);
       this.#take(session, message);
-      sendEmpty(exchange.response, 202);
-      return;
+      return sendEmpty(response, 202);
     }
-    const answer = new Answer(exchange.response, exchange.request.headers.accept);
+    const answer = answerOf(exchange, session);
     const text = await this.#answerTo(exchange, session, message, answer);
     if (text === undefined) answer.abandon();
     else answer.send(text);
@@ -48,52 +57,65 @@ export class LegacyCallers {
 
   /** Batches existed in one revision only; there each message is answered as if it had come alone. */
   async batch(exchange: Exchange, messages: readonly LegacyMessage[]): Promise<void> {
-    const { response } = exchange;
+    const { response, app } = exchange;
     const session = this.#sessionOf(exchange);
     if (session === undefined) return;
     if (session.version !== batchVersion) {
-      const message = `Invalid request: protocol revision ${session.version} has no batches. Send one message at a time`;
-      return refuse(response, 400, null, { code: rpcCode.invalidRequest, message });
+      const why = `protocol revision ${session.version} has no batches. Send one message at a time`;
+      return refuse(response, 400, null, `Invalid request: ${why}`, rpcCode.invalidRequest);
     }
     const requests: Request[] = [];
     const ids = new Set<RpcId>();
     for (const message of messages) {
       if (message.kind !== 'request') continue;
       if (message.method === 'initialize' || ids.has(message.id)) {
-        const why =
-          message.method === 'initialize'
-            ? '"initialize" may not be part of a batch'
-            : 'an id stands twice in the batch';
-        return refuse(response, 400, null, { code: rpcCode.invalidRequest, message: `Invalid request: ${why}` });
+        const initialize = message.method === 'initialize';
+        const why = initialize ? '"initialize" may not be part of a batch' : 'an id stands twice in the batch';
+        return refuse(response, 400, null, `Invalid request: ${why}`, rpcCode.invalidRequest);
       }
       ids.add(message.id);
       requests.push(message);
     }
-    for (const message of messages) if (message.kind !== 'request') this.#take(session, message);
+    for (const message of messages) {
+      if (message.kind === 'request') continue;
+      if (!this.#service.allowances.take(app.id)) return refuse(response, 429, null, tooManyMessages.message);
+      this.#take(session, message);
+    }
     if (requests.length === 0) return sendEmpty(response, 202);
-    const answers = await Promise.all(requests.map((each) => this.#answerTo(exchange, session, each, undefined)));
-    sendJson(response, 200, `[${answers.filter((text) => text !== undefined).join(',')}]`);
+    const answer = answerOf(exchange, session);
+    const answers = await Promise.all(requests.map((each) => this.#answerTo(exchange, session, each, answer)));
+    answer.sendBatch(answers.filter((text) => text !== undefined));
   }
 
-  /** The stream on which a session hears of changes ("Listening for Messages from the Server"). */
+  /** The stream on which a session hears of what belongs to no request ("Listening for Messages from the Server"), or the rest of one that broke off. */
   get(exchange: Exchange): void {
     const { request, response } = exchange;
-    const { accept } = request.headers;
-    if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
-      const message = 'Not acceptable: this stream is text/event-stream';
-      refuse(response, 406, null, { code: rpcCode.refused, message });
+    if (!acceptsStream(request.headers.accept)) {
+      refuse(response, 406, null, 'Not acceptable: this stream is text/event-stream');
       return;
     }
     const session = this.#sessionOf(exchange);
     if (session === undefined) return;
-    if (!this.#sessions.mayAttach(session)) {
-      const message = 'Conflict: this session already has as many open streams as it may';
-      refuse(response, 409, null, { code: rpcCode.refused, message });
+    const lastEventId = request.headers['last-event-id'];
+    if (lastEventId === undefined) {
+      const connection = this.#connect(exchange, session, false);
+      if (connection !== undefined) session.events.begin(connection, true);
       return;
     }
-    const stream = new EventStream(response);
-    this.#sessions.attach(session, stream);
-    response.on('close', () => this.#sessions.detach(session, stream));
+    const found = session.events.find(String(lastEventId));
+    if (found === undefined) {
+      const message = 'Bad Request: this Last-Event-ID is not one of this session, or too old. Open a new stream';
+      refuse(response, 400, null, message);
+      return;
+    }
+    const { stream, seen } = found;
+    if (stream.over && seen === stream.last) {
+      // Everything was received. 204 is how an event stream says "do not reconnect" (HTML, "Server-sent events").
+      sendEmpty(response, 204, { 'content-type': 'text/event-stream' });
+      return;
+    }
+    const connection = this.#connect(exchange, session, stream.listening);
+    if (connection !== undefined) stream.resume(connection, seen);
   }
 
   delete(exchange: Exchange): void {
@@ -103,97 +125,127 @@ export class LegacyCallers {
     sendEmpty(exchange.response, 204);
   }
 
-  async #initialize({ app, endpoint, response }: Exchange, message: Request): Promise<void> {
-    const requested = message.params.protocolVersion;
-    if (typeof requested !== 'string') {
-      const error = { code: rpcCode.invalidParams, message: 'Invalid params: "protocolVersion" must be text' };
-      return sendJson(response, 200, errorMessage(message.id, error));
+  async #initialize({ app, endpoint, response, limits }: Exchange, message: Request): Promise<void> {
+    const { protocolVersion: requested, capabilities = {}, clientInfo = {} } = message.params;
+    const invalid = (why: string) =>
+      sendJson(
+        response,
+        200,
+        errorMessage(message.id, { code: rpcCode.invalidParams, message: `Invalid params: ${why}` }),
+      );
+    if (typeof requested !== 'string') return invalid('"protocolVersion" must be text');
+    if (!isJsonObject(capabilities)) return invalid('"capabilities" must be an object');
+    if (!isJsonObject(clientInfo)) return invalid('"clientInfo" must be an object');
+    if (JSON.stringify([capabilities, clientInfo]).length > introductionLimit) {
+      return invalid(`"capabilities" and "clientInfo" are longer than ${introductionLimit} characters`);
     }
     const known = (legacyVersions as readonly string[]).includes(requested);
     const version = known ? requested : legacyVersions[0];
     const { serverInfo, instructions } = await identityOf(this.#service, this.#snapshot(), endpoint);
-    const session = this.#sessions.start(app.id, endpoint, version);
+    const offered = this.#service.answering.capabilities(app, endpoint);
+    const introduction = { app, endpoint, version, capabilities, clientInfo, offered };
+    const session = this.#sessions.start(introduction, limits.sessionsPerApp);
     if (session === undefined) {
       const text = 'Too many conversations of this app are busy at once. Close one and try again.';
-      return refuse(response, 503, message.id, { code: rpcCode.refused, message: text });
+      return refuse(response, 503, message.id, text);
     }
-    const result: JsonObject = { protocolVersion: version, capabilities, serverInfo, instructions };
+    const result: JsonObject = { protocolVersion: version, capabilities: offered, serverInfo, instructions };
     sendJson(response, 200, resultMessage(message.id, JSON.stringify(result)), { [sessionHeader]: session.id });
   }
 
   /** The response's text; undefined where the caller cancelled and wants none. */
   async #answerTo(
-    exchange: Exchange,
+    { limits }: Exchange,
     session: LegacySession,
     { id, method, params }: Request,
-    answer: Answer | undefined,
+    answer: Answer,
   ): Promise<string | undefined> {
-    switch (method) {
-      case 'ping':
-        return resultMessage(id, '{}');
-      case 'tools/list': {
-        const { app, endpoint } = exchange;
-        const caller = { app, endpoint, account: this.#service.account };
-        const page = await listTools(this.#service.catalog, this.#snapshot(), caller, params);
-        if (!page.ok) return errorMessage(id, page.error);
-        const next = page.nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(page.nextCursor)}`;
-        return resultMessage(id, `{"tools":${page.toolsText}${next}}`);
-      }
-      case 'tools/call':
-        return this.#call(exchange, session, id, params, answer);
-      default:
-        return errorMessage(id, { code: rpcCode.methodNotFound, message: `Method not found: ${method.slice(0, 200)}` });
+    const { answering, running, allowances } = this.#service;
+    if (method === 'ping' || method === 'logging/setLevel') {
+      if (!allowances.take(session.app.id)) return errorMessage(id, tooManyMessages);
+      return method === 'ping' ? resultMessage(id, '{}') : this.#setLevel(session, id, params);
     }
-  }
-
-  /** A disconnect is not a cancel for this caller: the call goes on, and is recorded, with nobody listening. */
-  async #call(
-    exchange: Exchange,
-    session: LegacySession,
-    id: RpcId,
-    params: JsonObject,
-    answer: Answer | undefined,
-  ): Promise<string | undefined> {
     if (session.running.has(id)) {
-      const message = 'Invalid request: this id belongs to a call that is still running';
+      const message = 'Invalid request: this id belongs to a request that is still running';
       return errorMessage(id, { code: rpcCode.invalidRequest, message });
     }
-    const { app, endpoint } = exchange;
-    const running = this.#service.running.start(app.id, answer);
-    session.running.set(id, running.stop);
-    const onProgress = answer === undefined ? undefined : progressTo(answer, params);
-    const request: CallRequest = {
-      era: 'legacy',
-      app,
-      endpoint,
-      session: session.key,
-      params,
-      signal: running.stop.signal,
-      ...(onProgress !== undefined && { onProgress }),
-    };
+    // A call is refused where it is recorded; whatever else there is too much of, here.
+    if (method !== 'tools/call' && running.countOf(session.app.id) >= limits.callsPerApp) {
+      return errorMessage(id, tooManyRequests(limits.callsPerApp));
+    }
+    const conversation = new LegacyConversation(session, answer);
+    const pending = answering.answer(conversation, method, params);
+    if (pending === undefined) return errorMessage(id, methodNotFound(method));
+    session.running.set(id, conversation);
+    running.start(conversation);
     try {
-      const outcome = await this.#service.calls.run(request);
-      switch (outcome.kind) {
+      const reply = await pending;
+      switch (reply.kind) {
         case 'result':
-          return resultMessage(id, outcome.text);
+          return resultMessage(id, reply.text);
         case 'error':
-          return errorMessage(id, outcome.error);
+          return errorMessage(id, reply.error);
         case 'none':
           return undefined;
         default:
-          return outcome satisfies never;
+          return reply satisfies never;
       }
     } finally {
+      conversation.over();
       session.running.delete(id);
-      this.#service.running.finish(running);
+      running.finish(conversation);
     }
   }
 
-  #take(session: LegacySession, message: LegacyMessage): void {
-    if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return;
-    const { requestId } = message.params;
-    if (typeof requestId !== 'string' && typeof requestId !== 'number') return;
-    session.running.get(requestId)?.abort('caller');
+  /** 2025-11-25, "Logging", "Setting Log Level". */
+  #setLevel(session: LegacySession, id: RpcId, { level }: JsonObject): string {
+    if (session.offered.logging === undefined) return errorMessage(id, methodNotFound('logging/setLevel'));
+    if (typeof level !== 'string' || !(logLevels as readonly string[]).includes(level)) {
+      const message = `Invalid params: "level" must be one of ${logLevels.join(', ')}`;
+      return errorMessage(id, { code: rpcCode.invalidParams, message });
+    }
+    session.logLevel = level;
+    this.#service.answering.logLevelChanged(session.session, level);
+    return resultMessage(id, '{}');
+  }
+
+  #take(session: LegacySession, message: Exclude<LegacyMessage, { kind: 'request' }>): void {
+    if (message.kind === 'response') {
+      session.asks.settle(message.id, message.reply);
+      return;
+    }
+    switch (message.method) {
+      case 'notifications/cancelled': {
+        const { requestId } = message.params;
+        if (typeof requestId === 'string' || typeof requestId === 'number') {
+          session.running.get(requestId)?.stop('caller');
+        }
+        return;
+      }
+      case 'notifications/progress':
+        session.asks.progress(message.params);
+        return;
+      case 'notifications/roots/list_changed':
+        this.#service.answering.rootsChanged(session.session);
+        return;
+      default:
+      // Nothing else a caller may say asks for anything.
+    }
+  }
+
+  /** A connection for a GET stream, unless there are as many as there may be; one that takes another's place counts as that one. */
+  #connect({ response, app, limits }: Exchange, session: LegacySession, inPlace: boolean): EventStream | undefined {
+    const before = inPlace ? 1 : 0;
+    if (session.events.listening - before >= limits.streamsPerSession) {
+      refuse(response, 409, null, 'Conflict: this session already has as many open streams as it may');
+      return undefined;
+    }
+    if (this.#service.streamsOf(app.id) - before >= limits.streamsPerApp) {
+      refuse(response, 409, null, 'Conflict: this app already has as many open streams as it may');
+      return undefined;
+    }
+    response.on('close', () => this.#sessions.left(session));
+    return new EventStream(response);
   }
 
   #snapshot() {
@@ -206,24 +258,26 @@ export class LegacyCallers {
     const id = request.headers[sessionHeader];
     if (typeof id !== 'string') {
       const message = 'Bad Request: no session. Send "initialize" first, then its Mcp-Session-Id with every request';
-      refuse(response, 400, null, { code: rpcCode.refused, message });
+      refuse(response, 400, null, message);
       return undefined;
     }
     const session = this.#sessions.find(id, app.id, endpoint);
     if (session === undefined) {
-      refuse(response, 404, null, { code: rpcCode.refused, message: 'Session not found. Send "initialize" again' });
+      refuse(response, 404, null, 'Session not found. Send "initialize" again');
       return undefined;
     }
     const version = request.headers['mcp-protocol-version'];
     if (version !== undefined && !(legacyVersions as readonly unknown[]).includes(version)) {
-      const message = `Bad Request: unsupported protocol version ${String(version).slice(0, 40)}. Supported: ${legacyVersions.join(', ')}`;
-      refuse(response, 400, null, { code: rpcCode.refused, message });
+      const supported = legacyVersions.join(', ');
+      const message = `Bad Request: unsupported protocol version ${String(version).slice(0, 40)}. Supported: ${supported}`;
+      refuse(response, 400, null, message);
       return undefined;
     }
     return session;
   }
 }
 
-function refuse(response: Exchange['response'], httpStatus: number, id: RpcId | null, error: RpcError): void {
-  sendJson(response, httpStatus, errorMessage(id, error));
+/** An answer that can be resumed once it is a stream. */
+function answerOf({ request, response }: Exchange, session: LegacySession): Answer {
+  return new Answer(response, request.headers.accept, (connection) => session.events.begin(connection, false));
 }

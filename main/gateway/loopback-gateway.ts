@@ -1,18 +1,22 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import { admit, checkOrigin, type DoorPolicy, endpointOf, type Rejection } from './admit.ts';
-import { Calls } from './call.ts';
+import { Allowances } from './allowance.ts';
+import { createAnswering, type GatewayAnswering } from './answering.ts';
 import { Catalog } from './catalog.ts';
 import { classify, idOf } from './era.ts';
-import type { Exchange, Service } from './exchange.ts';
+import { type Exchange, refuse, type Service, tooManyMessages } from './exchange.ts';
 import type { Gateway, GatewayDeps, HeldBack, InForce } from './gateway.ts';
 import { HeldBackTools } from './held-back.ts';
 import { LegacyCallers } from './legacy.ts';
-import { Listeners } from './listeners.ts';
+import { limitsOf } from './limits.ts';
+import { type ListedKind, Listeners, listChanged } from './listeners.ts';
 import type { McpHeaders } from './mcp-headers.ts';
-import { ModernCallers, modernSession } from './modern.ts';
+import { ModernCallers } from './modern.ts';
+import { modernSession } from './modern-conversation.ts';
+import { ParkedRequests } from './parked.ts';
 import { Rejections } from './rejections.ts';
-import { RunningCalls } from './running.ts';
+import { RunningRequests } from './running.ts';
 import {
   closeServer,
   createLoopbackServer,
@@ -38,37 +42,51 @@ export class LoopbackGateway implements Gateway {
   readonly #server: Server;
   readonly #held: HeldBackTools;
   readonly #catalog: Catalog;
-  readonly #running = new RunningCalls();
+  readonly #running = new RunningRequests();
   readonly #sessions: LegacySessions;
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
+  readonly #parked: ParkedRequests;
+  readonly #allowances = new Allowances();
   readonly #rejections: Rejections;
-  readonly #calls: Calls;
+  readonly #answering: GatewayAnswering;
   readonly #legacy: LegacyCallers;
   readonly #modern: ModernCallers;
   readonly #heldListeners = new Set<() => void>();
   readonly #recent = new Map<string, number>();
+  /** Kinds to be announced. */
+  readonly #changed = new Set<ListedKind>();
   readonly #identify = (token: string) => this.#deps.apps.identify(token);
   readonly #doors = new WeakMap<PolicySnapshot, DoorPolicy>();
   readonly #unsubscribe: () => void;
   #tick: NodeJS.Timeout | undefined;
   #port = 0;
   #closing = false;
-  #announcing = false;
 
   constructor(deps: GatewayDeps) {
     this.#deps = deps;
     const { clock, log, audit, backends, approvals, account, version } = deps;
     const inForce = () => this.#inForce();
+    const announce = (kind: ListedKind = 'tools') => this.#announce(kind);
     this.#held = new HeldBackTools({ clock, log, audit, onChange: () => this.#tellHeldBack() });
-    this.#catalog = new Catalog({ backends, clock, log, held: this.#held, announce: () => this.#announce() });
-    const catalog = this.#catalog;
-    const calls = new Calls({ clock, log, account, inForce, backends, approvals, audit, catalog });
-    this.#calls = calls;
-    const running = this.#running;
-    const service: Service = { version, account, inForce, backends, calls, catalog, running };
+    const catalog = new Catalog({ backends, clock, log, held: this.#held, announce });
+    this.#catalog = catalog;
+    const answering = createAnswering({ version, clock, log, account, inForce, backends, approvals, audit, catalog });
+    this.#answering = answering;
     this.#sessions = new LegacySessions({ clock, onEnd: (key) => this.#forget(key) });
+    this.#parked = new ParkedRequests(clock);
+    const service: Service = {
+      version,
+      log,
+      inForce,
+      backends,
+      answering,
+      running: this.#running,
+      allowances: this.#allowances,
+      streamsOf: (appId) => this.#sessions.streamsOf(appId) + this.#listeners.countOf(appId),
+    };
+    this.#listeners = new Listeners(service);
     this.#legacy = new LegacyCallers(service, this.#sessions);
-    this.#modern = new ModernCallers(service, this.#listeners);
+    this.#modern = new ModernCallers(service, this.#listeners, this.#parked);
     this.#rejections = new Rejections({ clock, log, audit });
     this.#server = createLoopbackServer((request, response) => this.#take(request, response));
     const unsubscribe = [
@@ -100,7 +118,8 @@ export class LoopbackGateway implements Gateway {
       }
       if (ticks % 12 === 0) this.#sessions.endIdle();
       this.#rejections.flush();
-      this.#calls.flushRefusals();
+      this.#answering.flushRefusals();
+      this.#parked.expire();
     }, tickMs);
     this.#tick.unref();
     return outcome;
@@ -116,12 +135,13 @@ export class LoopbackGateway implements Gateway {
         this.#endApps((appId) => !allowed.includes(names.get(appId) ?? ''));
       }
     }
-    this.#announce();
+    for (const kind of ['tools', 'prompts', 'resources'] as const) this.#announce(kind);
   }
 
   appEnded(appId: string): void {
     this.#endApps((each) => each === appId);
     this.#recent.delete(appId);
+    this.#allowances.forget(appId);
     this.#forget(modernSession(appId));
   }
 
@@ -155,13 +175,15 @@ export class LoopbackGateway implements Gateway {
     this.#closing = true;
     clearInterval(this.#tick);
     this.#unsubscribe();
+    // Nobody will come back to those in time.
+    this.#parked.endWhere(() => true, 'shutting-down');
     await this.#running.drained(graceMs);
     this.#running.stopWhere(() => true, 'shutting-down');
     await this.#running.drained(stopMs);
     this.#listeners.endWhere(() => true);
     this.#sessions.endWhere(() => true);
     this.#rejections.flush(true);
-    this.#calls.flushRefusals(true);
+    this.#answering.flushRefusals(true);
     if (this.#server.listening) await closeServer(this.#server);
   }
 
@@ -185,7 +207,8 @@ export class LoopbackGateway implements Gateway {
       return;
     }
     this.#deps.apps.touch(admission.app.id);
-    const exchange: Exchange = { request, response, app: admission.app, endpoint };
+    const limits = limitsOf(this.#inForce());
+    const exchange: Exchange = { request, response, app: admission.app, endpoint, limits };
     const asked: { id: RpcId | null } = { id: null };
     this.#route(exchange, asked).catch((error: unknown) => {
       // Our own failure: said as such, with nothing of the inside shown.
@@ -217,14 +240,14 @@ export class LoopbackGateway implements Gateway {
   }
 
   async #post(exchange: Exchange, asked: { id: RpcId | null }): Promise<void> {
-    const { request, response, app } = exchange;
-    const body = await readJsonBody(request);
+    const { request, response, app, limits } = exchange;
+    const body = await readJsonBody(request, limits);
     if (!body.ok) {
-      if (body.error !== undefined) sendAndClose(response, body.httpStatus, body.error);
+      if (body.error !== undefined) sendAndClose(response, body.httpStatus, body.error, body.id);
       return;
     }
     asked.id = idOf(body.json);
-    const era = classify(request.headers as McpHeaders, body.json);
+    const era = classify(request.headers as McpHeaders, body.json, limits.batch);
     switch (era.era) {
       case 'legacy':
         return this.#legacy.post(exchange, era.message);
@@ -234,6 +257,7 @@ export class LoopbackGateway implements Gateway {
         this.#recent.set(app.id, this.#deps.clock.now());
         return this.#modern.post(exchange, era);
       case 'modern-notification':
+        if (!this.#allowances.take(app.id)) return refuse(response, 429, null, tooManyMessages.message);
         return sendEmpty(response, 202);
       case 'rejected':
         return sendJson(response, era.httpStatus, errorMessage(era.id, era.error));
@@ -280,8 +304,9 @@ export class LoopbackGateway implements Gateway {
   }
 
   #endApps(ends: (appId: string) => boolean): void {
+    this.#parked.endWhere(ends, 'app-ended');
     this.#running.stopWhere(ends, 'app-ended');
-    this.#sessions.endWhere((session) => ends(session.appId));
+    this.#sessions.endWhere((session) => ends(session.app.id));
     this.#listeners.endWhere(ends);
   }
 
@@ -289,19 +314,20 @@ export class LoopbackGateway implements Gateway {
   #forget(key: string): void {
     this.#deps.approvals.forgetSession(key);
     this.#held.forgetSource(key);
-    this.#deps.backends.release(key).catch((error: unknown) => {
-      this.#deps.log.warn('backend-session-not-released', { error: String(error) });
-    });
+    this.#answering.forget(key);
   }
 
-  /** Several changes at once are one announcement. */
-  #announce(): void {
-    if (this.#announcing) return;
-    this.#announcing = true;
+  /** Several changes at once are one announcement of each kind. */
+  #announce(kind: ListedKind): void {
+    this.#changed.add(kind);
+    if (this.#changed.size > 1) return;
     setImmediate(() => {
-      this.#announcing = false;
-      this.#sessions.announce('notifications/tools/list_changed');
-      this.#listeners.announceTools();
+      const changed = [...this.#changed];
+      this.#changed.clear();
+      for (const each of changed) {
+        this.#sessions.announce(each, listChanged[each]);
+        this.#listeners.announce(each);
+      }
     });
   }
 

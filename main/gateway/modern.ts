@@ -1,56 +1,69 @@
-import type { CallRequest } from './call-request.ts';
-import { type Exchange, progressTo, type Service } from './exchange.ts';
-import { capabilities, identityOf } from './identity.ts';
-import { honouredFilter, type Listeners } from './listeners.ts';
+import type { JsonObject } from '../policy/json.ts';
+import { isJsonObject } from '../policy/json.ts';
+import type { Reply } from './conversation.ts';
+import { type Exchange, refuse, type Service, tooManyRequests } from './exchange.ts';
+import { identityOf } from './identity.ts';
+import type { Listeners } from './listeners.ts';
 import type { McpHeaders } from './mcp-headers.ts';
-import { listTools } from './methods.ts';
-import { Answer, EventStream, sendJson } from './sse.ts';
-import { errorMessage, metaKey, modernVersions, type RpcRequest, resultMessage, rpcCode } from './wire.ts';
-
-/** Lists depend on who asks and may change at any publish: nobody may share them, and nobody need keep them. */
-const cache = '"ttlMs":0,"cacheScope":"private"';
-
-/** The key under which a modern caller's backend sessions and remembered answers are kept: there is no session to name. */
-export function modernSession(appId: string): string {
-  return `app:${appId}`;
-}
+import { envelopeOf, ModernConversation, unknownLogLevel } from './modern-conversation.ts';
+import type { ParkedRequests } from './parked.ts';
+import { stateMarker } from './sealed-state.ts';
+import { Answer, acceptsJson, acceptsStream } from './sse.ts';
+import {
+  errorMessage,
+  metaKey,
+  methodNotFound,
+  modernVersions,
+  type RpcId,
+  type RpcRequest,
+  resultMessage,
+  rpcCode,
+} from './wire.ts';
 
 /** Callers of 2026-07-28: every request stands alone. */
 export class ModernCallers {
   readonly #service: Service;
   readonly #listeners: Listeners;
+  readonly #parked: ParkedRequests;
 
-  constructor(service: Service, listeners: Listeners) {
+  constructor(service: Service, listeners: Listeners, parked: ParkedRequests) {
     this.#service = service;
     this.#listeners = listeners;
+    this.#parked = parked;
   }
 
   async post(exchange: Exchange, message: RpcRequest): Promise<void> {
-    const { response } = exchange;
+    const { request, response } = exchange;
+    const { accept } = request.headers;
+    if (!acceptsJson(accept) && !acceptsStream(accept)) {
+      return refuse(response, 406, message.id, 'Not acceptable: answers are application/json or text/event-stream');
+    }
     switch (message.method) {
       case 'server/discover':
-        return sendJson(response, 200, await this.#discover(exchange, message));
-      case 'tools/list':
-        return sendJson(response, 200, await this.#list(exchange, message));
-      case 'tools/call':
-        return this.#call(exchange, message);
+        return new Answer(response, accept).send(await this.#discover(exchange, message));
       case 'subscriptions/listen':
-        return this.#listen(exchange, message);
+        return this.#listeners.listen(exchange, message);
       default: {
-        // "Server Validation": a method this server does not have is 404 with -32601.
-        const error = { code: rpcCode.methodNotFound, message: `Method not found: ${message.method.slice(0, 200)}` };
-        return sendJson(response, 404, errorMessage(message.id, error));
+        const { requestState } = message.params;
+        const ours = typeof requestState === 'string' && requestState.startsWith(stateMarker);
+        return ours ? this.#resume(exchange, message, requestState) : this.#begin(exchange, message);
       }
     }
   }
 
-  async #discover({ endpoint }: Exchange, { id }: RpcRequest): Promise<string> {
-    const { serverInfo, instructions } = await identityOf(this.#service, this.#snapshot(), endpoint);
+  async #discover({ app, endpoint }: Exchange, { id }: RpcRequest): Promise<string> {
+    const inForce = this.#service.inForce();
+    const { serverInfo, instructions } = await identityOf(
+      this.#service,
+      inForce.ok ? inForce.snapshot : undefined,
+      endpoint,
+    );
     const result = {
       resultType: 'complete',
       supportedVersions: modernVersions,
-      capabilities,
+      capabilities: this.#service.answering.capabilities(app, endpoint),
       instructions,
+      // It depends on who asks and may change at any publish: nobody may share it, and nobody need keep it.
       ttlMs: 0,
       cacheScope: 'private',
       _meta: { [metaKey.serverInfo]: serverInfo },
@@ -58,67 +71,108 @@ export class ModernCallers {
     return resultMessage(id, JSON.stringify(result));
   }
 
-  async #list({ app, endpoint }: Exchange, { id, params }: RpcRequest): Promise<string> {
-    const caller = { app, endpoint, account: this.#service.account };
-    const page = await listTools(this.#service.catalog, this.#snapshot(), caller, params);
-    if (!page.ok) return errorMessage(id, page.error);
-    const next = page.nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(page.nextCursor)}`;
-    return resultMessage(id, `{"resultType":"complete","tools":${page.toolsText}${next},${cache}}`);
-  }
-
-  async #call({ request, response, app, endpoint }: Exchange, { id, params }: RpcRequest): Promise<void> {
+  async #begin(exchange: Exchange, { id, method, params }: RpcRequest): Promise<void> {
+    const { request, response, app, endpoint, limits } = exchange;
+    const { answering, running } = this.#service;
     const answer = new Answer(response, request.headers.accept);
-    const running = this.#service.running.start(app.id, answer);
-    // Streamable HTTP, "Cancellation": closing the response stream is the cancel.
-    response.on('close', () => {
-      if (!response.writableFinished) running.stop.abort('caller');
-    });
-    const onProgress = progressTo(answer, params);
-    const call: CallRequest = {
-      era: 'modern',
-      app,
-      endpoint,
-      session: modernSession(app.id),
-      params,
-      headers: request.headers as McpHeaders,
-      signal: running.stop.signal,
-      ...(onProgress !== undefined && { onProgress }),
-    };
-    try {
-      const outcome = await this.#service.calls.run(call);
-      switch (outcome.kind) {
-        case 'result':
-          return answer.send(resultMessage(id, outcome.text));
-        case 'error':
-          return answer.send(errorMessage(id, outcome.error), outcome.httpStatus);
-        case 'none':
-          return answer.abandon();
-        default:
-          return outcome satisfies never;
+    // A call is refused where it is recorded; whatever else there is too much of, here.
+    if (method !== 'tools/call' && running.countOf(app.id) >= limits.callsPerApp) {
+      return answer.send(errorMessage(id, tooManyRequests(limits.callsPerApp)));
+    }
+    const envelope = envelopeOf(request.headers as McpHeaders, params);
+    if (envelope === undefined) return answer.send(invalidParams(id, unknownLogLevel));
+    const conversation = new ModernConversation({ app, endpoint, method, params, envelope });
+    const pending = answering.answer(conversation, method, params);
+    // "Server Validation": a method this server does not have is 404 with -32601.
+    if (pending === undefined) return answer.send(errorMessage(id, methodNotFound(method)), 404);
+    running.start(conversation);
+    pending.then(
+      (reply) => {
+        running.finish(conversation);
+        conversation.settle(reply);
+      },
+      (error: unknown) => {
+        this.#service.log.error('request-failed', { method, error: String(error) });
+        running.finish(conversation);
+        conversation.settle({ kind: 'error', error: ourFailure });
+      },
+    );
+    await this.#serve(exchange, conversation, answer, id);
+  }
+
+  /** The caller asks again and brings the answers. A handle that is not good for exactly this changes nothing. */
+  async #resume(exchange: Exchange, { id, method, params }: RpcRequest, state: string): Promise<void> {
+    const { request, response, app, endpoint } = exchange;
+    const answer = new Answer(response, request.headers.accept);
+    const invalid = (why: string) => answer.send(invalidParams(id, why));
+    const waiting = this.#parked.find(state, { app, endpoint, method, params });
+    if (waiting === undefined) {
+      return invalid('this "requestState" is not known, was used already, is too old, or belongs to another request');
+    }
+    const responses = responsesOf(params.inputResponses);
+    if (responses === undefined) return invalid('"inputResponses" must hold an object for each answer');
+    const envelope = envelopeOf(request.headers as McpHeaders, params);
+    if (envelope === undefined) return invalid(unknownLogLevel);
+    const { conversation } = waiting;
+    waiting.take();
+    const refused = this.#service.answering.stillAllowed(conversation, method, params);
+    if (refused !== undefined) {
+      conversation.stop('caller');
+      return sendReply(answer, id, refused);
+    }
+    conversation.resume(envelope, responses);
+    await this.#serve(exchange, conversation, answer, id);
+  }
+
+  async #serve(
+    { response, limits }: Exchange,
+    conversation: ModernConversation,
+    answer: Answer,
+    id: RpcId,
+  ): Promise<void> {
+    response.on('close', () => conversation.hungUp(answer));
+    for (;;) {
+      const leg = await conversation.leg(answer);
+      if (leg.kind === 'reply') return sendReply(answer, id, leg.reply);
+      const room = this.#parked.countOf(conversation.app.id) < limits.parkedPerApp;
+      const requestState = room ? this.#parked.park(conversation, limits.parkedSeconds) : undefined;
+      if (requestState !== undefined) {
+        const result = { resultType: 'input_required', inputRequests: leg.requests, requestState };
+        return answer.send(resultMessage(id, JSON.stringify(result)));
       }
-    } finally {
-      this.#service.running.finish(running);
+      conversation.failQuestions('too-many');
     }
   }
+}
 
-  #listen({ response, app }: Exchange, { id, params }: RpcRequest): void {
-    const honoured = honouredFilter(params);
-    if (honoured === undefined) {
-      const message = 'Invalid params: "notifications" is required and says true or false for each kind';
-      sendJson(response, 200, errorMessage(id, { code: rpcCode.invalidParams, message }));
-      return;
-    }
-    if (!this.#listeners.mayOpen(app.id)) {
-      const message = 'This app already listens on as many streams as it may';
-      sendJson(response, 200, errorMessage(id, { code: rpcCode.internalError, message }));
-      return;
-    }
-    const stream = new EventStream(response);
-    response.on('close', this.#listeners.open(app.id, id, stream, honoured));
-  }
+const ourFailure = {
+  code: rpcCode.internalError,
+  message: 'Gatehouse failed to answer. Try again; if it happens again, ask your IT team.',
+};
 
-  #snapshot() {
-    const inForce = this.#service.inForce();
-    return inForce.ok ? inForce.snapshot : undefined;
+function invalidParams(id: RpcId, why: string): string {
+  return errorMessage(id, { code: rpcCode.invalidParams, message: `Invalid params: ${why}` });
+}
+
+function sendReply(answer: Answer, id: RpcId, reply: Reply): void {
+  switch (reply.kind) {
+    case 'result':
+      answer.send(resultMessage(id, reply.text));
+      return;
+    case 'error':
+      answer.send(errorMessage(id, reply.error), reply.httpStatus);
+      return;
+    case 'none':
+      answer.abandon();
+      return;
+    default:
+      reply satisfies never;
   }
+}
+
+/** Undefined when malformed; none at all means that nothing was answered yet. */
+function responsesOf(value: unknown): Readonly<Record<string, JsonObject>> | undefined {
+  if (value === undefined) return {};
+  if (!isJsonObject(value)) return undefined;
+  return Object.values(value).every(isJsonObject) ? (value as Readonly<Record<string, JsonObject>>) : undefined;
 }

@@ -1,12 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { isJsonContentType } from '@modelcontextprotocol/server';
+import type { GatewayLimits } from '../policy/document.ts';
 import type { Json } from '../policy/json.ts';
+import { idOf } from './era.ts';
 import { sendJson } from './sse.ts';
-import { errorMessage, type RpcError, rpcCode } from './wire.ts';
+import { errorMessage, nestsDeeperThan, type RpcError, type RpcId, rpcCode } from './wire.ts';
 
-/** Largest message taken from an app. */
-export const bodyLimit = 16 << 20;
+/** What an answer just written gets to leave before its connection is cut. */
+const leaveMs = 1_000;
+/** Largest request head taken, in bytes. */
+const headerLimit = 32_768;
 
 export type ListenOutcome =
   | { readonly ok: true; readonly port: number }
@@ -23,14 +28,45 @@ export function createLoopbackServer(handle: (request: IncomingMessage, response
       requestTimeout: 60_000,
       connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 65_000,
-      maxHeaderSize: 32_768,
+      maxHeaderSize: headerLimit,
       noDelay: true,
     },
     handle,
   );
   server.timeout = 0;
   server.maxConnections = 2_048;
+  server.on('clientError', refuseBytes);
   return server;
+}
+
+/** Bytes that never became a request: too many of them, too slow, or not HTTP. Said as every other refusal is said. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex & { _httpMessage?: ServerResponse | null }): void {
+  // Node's own handler looks there, too: an answer that has begun must not get a second one into its middle.
+  const begun = socket._httpMessage?.headersSent === true;
+  if (begun || !socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = wordsFor(error.code);
+  const text = errorMessage(null, { code: rpcCode.refused, message });
+  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
+  // Cut at once, the answer would be lost with what was still arriving.
+  setTimeout(() => socket.destroy(), leaveMs).unref();
+}
+
+function wordsFor(code: string | undefined): readonly [status: string, message: string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return [
+        '431 Request Header Fields Too Large',
+        `The headers are too large: at most ${headerLimit} bytes are taken`,
+      ];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['408 Request Timeout', 'The request took too long to arrive'];
+    default:
+      return ['400 Bad Request', 'Bad Request: this is not HTTP/1.1'];
+  }
 }
 
 /** Binds 127.0.0.1 only (Streamable HTTP §Security). Port 0 picks a free one. */
@@ -57,9 +93,6 @@ export function listenOnLoopback(server: Server, port: number): Promise<ListenOu
   });
 }
 
-/** What an answer just written gets to leave before its connection is cut. */
-const leaveMs = 1_000;
-
 /** Stops listening and closes every connection: idle ones at once, others when they are, and none later than a second. */
 export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
@@ -75,31 +108,39 @@ export function closeServer(server: Server): Promise<void> {
 
 export type Body =
   | { readonly ok: true; readonly json: Json }
-  | { readonly ok: false; readonly httpStatus: number; readonly error: RpcError }
+  | { readonly ok: false; readonly httpStatus: number; readonly id: RpcId | null; readonly error: RpcError }
   /** The caller went away while sending. */
   | { readonly ok: false; readonly httpStatus: 0; readonly error?: undefined };
 
 /** Reads and parses one JSON body, once. A repeated key counts as its last occurrence, for every reader further on. */
-export async function readJsonBody(request: IncomingMessage): Promise<Body> {
+export async function readJsonBody(request: IncomingMessage, limits: GatewayLimits): Promise<Body> {
   if (!isJsonContentType(request.headers['content-type'] ?? null)) {
     return refused(415, rpcCode.refused, 'Unsupported media type: send application/json');
   }
-  const bytes = await readBytes(request);
+  const { bodyBytes, depth } = limits;
+  const bytes = await readBytes(request, bodyBytes);
   if (bytes === undefined) return { ok: false, httpStatus: 0 };
   if (bytes === 'too-large') {
-    return refused(413, rpcCode.refused, `The message is too large: at most ${bodyLimit} bytes are taken`);
+    return refused(413, rpcCode.refused, `The message is too large: at most ${bodyBytes} bytes are taken`);
   }
   // RFC 8259 §8.1: JSON between systems is UTF-8. Replaced characters would be approved as something else than sent.
   if (!isUtf8(bytes)) return refused(400, rpcCode.parseError, 'Parse error: the message is not UTF-8');
+  let json: Json;
   try {
-    return { ok: true, json: JSON.parse(bytes.toString('utf8')) as Json };
+    json = JSON.parse(bytes.toString('utf8')) as Json;
   } catch {
     // The parser's own words quote the message; what matters is said.
     return refused(400, rpcCode.parseError, 'Parse error: the message is not JSON');
   }
+  // A level takes two characters at least, so most messages need no look.
+  if (bytes.length > 2 * depth && nestsDeeperThan(json, depth)) {
+    const message = `Invalid request: the message nests deeper than ${depth} levels`;
+    return refused(400, rpcCode.invalidRequest, message, json);
+  }
+  return { ok: true, json };
 }
 
-function readBytes(request: IncomingMessage): Promise<Buffer | 'too-large' | undefined> {
+function readBytes(request: IncomingMessage, bodyLimit: number): Promise<Buffer | 'too-large' | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return Promise.resolve('too-large');
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -118,11 +159,16 @@ function readBytes(request: IncomingMessage): Promise<Buffer | 'too-large' | und
   });
 }
 
-function refused(httpStatus: number, code: number, message: string): Body {
-  return { ok: false, httpStatus, error: { code, message } };
+function refused(httpStatus: number, code: number, message: string, json: Json = null): Body {
+  return { ok: false, httpStatus, id: idOf(json), error: { code, message } };
 }
 
 /** Answers without having read the rest of the request: the connection cannot be used again. */
-export function sendAndClose(response: ServerResponse, httpStatus: number, error: RpcError): void {
-  sendJson(response, httpStatus, errorMessage(null, error), { connection: 'close' });
+export function sendAndClose(
+  response: ServerResponse,
+  httpStatus: number,
+  error: RpcError,
+  id: RpcId | null = null,
+): void {
+  sendJson(response, httpStatus, errorMessage(id, error), { connection: 'close' });
 }

@@ -1,60 +1,101 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { BackendReply } from '../backends/backends.ts';
+import type { JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
-import { type Endpoint, endpointKey } from './admit.ts';
-import type { EventStream } from './sse.ts';
+import { type CallingApp, type Endpoint, endpointKey } from './admit.ts';
+import { AskFailure } from './ask-failure.ts';
+import { Asks } from './asks.ts';
+import { offers } from './caller-abilities.ts';
+import type { Listening } from './conversation.ts';
+import { EventStore, type SessionEvents } from './event-store.ts';
+import type { StopReason } from './stop.ts';
 import { notificationMessage, type RpcId } from './wire.ts';
 
-/** Sessions one app may hold; beyond it the one idle the longest is ended. */
-const sessionsPerApp = 256;
-/** A session without a request, a running call or an open stream for this long is ended. */
+/** A session without a request, a running one or an open stream for this long is ended. */
 const idleMs = 3_600_000;
-/** Streams one session may hold open; an app that reconnects leaves dead ones behind for a while. */
-const streamsPerSession = 4;
 
-/** One conversation of a legacy caller (MCP 2025-11-25, Streamable HTTP, "Session Management"). */
-export interface LegacySession {
-  /** The Mcp-Session-Id: 256 random bits, worth nothing without the token it was issued to. */
-  readonly id: string;
-  /** What record, approvals and backends see instead. */
-  readonly key: string;
-  readonly appId: string;
+/** What a caller said of itself in `initialize`, and what it was told. */
+export interface Introduction {
+  readonly app: CallingApp;
   readonly endpoint: Endpoint;
   readonly version: string;
-  readonly running: Map<RpcId, AbortController>;
-  readonly streams: EventStream[];
+  readonly capabilities: JsonObject;
+  readonly clientInfo: JsonObject;
+  /** The capabilities it was answered. */
+  readonly offered: JsonObject;
+}
+
+/** One conversation of a legacy caller (MCP 2025-11-25, Streamable HTTP, "Session Management"). */
+export class LegacySession implements Listening {
+  /** The Mcp-Session-Id: 256 random bits, worth nothing without the token it was issued to. */
+  readonly id = randomBytes(32).toString('base64url');
+  /** What record, approvals and backends see instead. */
+  readonly session = randomUUID();
+  readonly era = 'legacy';
+  readonly app: CallingApp;
+  readonly endpoint: Endpoint;
+  readonly version: string;
+  readonly capabilities: JsonObject;
+  readonly clientInfo: JsonObject;
+  readonly offered: JsonObject;
+  readonly running = new Map<RpcId, { stop(reason: StopReason): void }>();
+  readonly asks = new Asks();
+  readonly events: SessionEvents;
+  /** Undefined until the caller set one. */
+  logLevel: string | undefined;
   lastUsedAt: number;
+
+  constructor(introduction: Introduction, events: SessionEvents, now: number) {
+    this.app = introduction.app;
+    this.endpoint = introduction.endpoint;
+    this.version = introduction.version;
+    this.capabilities = introduction.capabilities;
+    this.clientInfo = introduction.clientInfo;
+    this.offered = introduction.offered;
+    this.events = events;
+    this.lastUsedAt = now;
+  }
+
+  notify(method: string, params: JsonObject): void {
+    this.events.tell(notificationMessage(method, params));
+  }
+
+  ask(
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+    onProgress?: (params: JsonObject) => void,
+  ): Promise<BackendReply> {
+    if (!offers(this.capabilities, method, params)) return Promise.reject(new AskFailure('not-offered'));
+    return this.asks.ask((text) => this.events.tellNow(text), this, method, params, signal, onProgress);
+  }
 }
 
 export class LegacySessions {
   readonly #clock: Clock;
-  readonly #onEnd: (key: string) => void;
+  readonly #onEnd: (session: string) => void;
+  readonly #store: EventStore;
   readonly #sessions = new Map<string, LegacySession>();
 
-  constructor(parts: { readonly clock: Clock; readonly onEnd: (key: string) => void }) {
+  constructor(parts: { readonly clock: Clock; readonly onEnd: (session: string) => void }) {
     this.#clock = parts.clock;
     this.#onEnd = parts.onEnd;
+    this.#store = new EventStore(parts.clock);
   }
 
-  /** A new session, or undefined when this app's sessions are all busy. */
-  start(appId: string, endpoint: Endpoint, version: string): LegacySession | undefined {
-    const own = this.ofApp(appId);
+  /** A new session, or undefined when this app has as many as it may and all are busy; otherwise the one idle the longest makes room. */
+  start(introduction: Introduction, sessionsPerApp: number): LegacySession | undefined {
+    const own = this.ofApp(introduction.app.id);
     if (own.length >= sessionsPerApp) {
       const idle = own.filter((session) => session.running.size === 0);
-      const quiet = idle.filter((session) => session.streams.length === 0);
+      const quiet = idle.filter((session) => session.events.listening === 0);
       const oldest = leastUsed(quiet.length > 0 ? quiet : idle);
       if (oldest === undefined) return undefined;
       this.end(oldest);
     }
-    const session: LegacySession = {
-      id: randomBytes(32).toString('base64url'),
-      key: randomUUID(),
-      appId,
-      endpoint,
-      version,
-      running: new Map(),
-      streams: [],
-      lastUsedAt: this.#clock.now(),
-    };
+    // Earlier revisions' clients take an event without data for a broken message.
+    const events = this.#store.open(introduction.version >= '2025-11-25');
+    const session = new LegacySession(introduction, events, this.#clock.now());
     this.#sessions.set(session.id, session);
     return session;
   }
@@ -62,50 +103,48 @@ export class LegacySessions {
   /** Another app's id, or one of another endpoint, is answered as one that never was ("Session Hijacking"). */
   find(id: string, appId: string, endpoint: Endpoint): LegacySession | undefined {
     const session = this.#sessions.get(id);
-    if (session === undefined || session.appId !== appId) return undefined;
+    if (session === undefined || session.app.id !== appId) return undefined;
     if (endpointKey(session.endpoint) !== endpointKey(endpoint)) return undefined;
     session.lastUsedAt = this.#clock.now();
     return session;
   }
 
-  attach(session: LegacySession, stream: EventStream): void {
-    session.streams.push(stream);
-  }
-
-  /** False when this session has as many streams as it may. */
-  mayAttach(session: LegacySession): boolean {
-    return session.streams.length < streamsPerSession;
-  }
-
-  detach(session: LegacySession, stream: EventStream): void {
-    const index = session.streams.indexOf(stream);
-    if (index >= 0) session.streams.splice(index, 1);
+  /** A connection of this session closed. */
+  left(session: LegacySession): void {
     session.lastUsedAt = this.#clock.now();
   }
 
-  /** To every session, on its newest stream that takes it: a message goes out on one stream only. */
-  announce(method: string): void {
-    const message = notificationMessage(method);
-    for (const session of this.#sessions.values()) {
-      for (let i = session.streams.length - 1; i >= 0; i--) if (session.streams[i]?.send(message)) break;
-    }
+  /** Open GET streams of one app. */
+  streamsOf(appId: string): number {
+    let open = 0;
+    for (const session of this.#sessions.values()) if (session.app.id === appId) open += session.events.listening;
+    return open;
   }
 
+  /** To every session that was told it may expect this. */
+  announce(kind: string, method: string): void {
+    const message = notificationMessage(method);
+    for (const session of this.#sessions.values()) if (kind in session.offered) session.events.tell(message);
+  }
+
+  /** Called now and then: signs of life, and what is kept for too long. */
   pulse(): void {
-    for (const session of this.#sessions.values()) for (const stream of session.streams) stream.pulse();
+    for (const session of this.#sessions.values()) session.events.pulse();
+    this.#store.expire();
   }
 
   end(session: LegacySession): void {
     if (!this.#sessions.delete(session.id)) return;
-    for (const running of session.running.values()) running.abort('caller');
-    for (const stream of [...session.streams]) stream.end();
-    this.#onEnd(session.key);
+    for (const running of [...session.running.values()]) running.stop('caller');
+    session.asks.fail('caller-gone');
+    session.events.close();
+    this.#onEnd(session.session);
   }
 
   endIdle(): void {
     const limit = this.#clock.now() - idleMs;
     for (const session of [...this.#sessions.values()]) {
-      const busy = session.running.size > 0 || session.streams.length > 0;
+      const busy = session.running.size > 0 || session.events.listening > 0;
       if (!busy && session.lastUsedAt < limit) this.end(session);
     }
   }
@@ -115,12 +154,12 @@ export class LegacySessions {
   }
 
   ofApp(appId: string): readonly LegacySession[] {
-    return [...this.#sessions.values()].filter((session) => session.appId === appId);
+    return [...this.#sessions.values()].filter((session) => session.app.id === appId);
   }
 
   counts(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { appId } of this.#sessions.values()) counts.set(appId, (counts.get(appId) ?? 0) + 1);
+    for (const { app } of this.#sessions.values()) counts.set(app.id, (counts.get(app.id) ?? 0) + 1);
     return counts;
   }
 }

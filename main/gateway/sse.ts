@@ -1,10 +1,24 @@
 import type { ServerResponse } from 'node:http';
 
-/** Beyond this many unsent bytes a reader has stopped reading: what may be dropped is dropped, a stream is ended. */
+/** Beyond this many unsent bytes a reader has stopped reading: what may be dropped is dropped. */
 const backlogLimit = 1 << 20;
 
-/** One text/event-stream answer. JSON text has no raw line breaks, so a message is always one `data:` line. */
-export class EventStream {
+/** Milliseconds after which a caller should reconnect ("Resumability and Redelivery", `retry`). */
+const retryMs = 500;
+
+/** Where messages go one after the other, and then no more. */
+export interface Outlet {
+  /** False when it was dropped: the reader is gone or has stopped reading. */
+  tell(messageText: string): boolean;
+  /** Whatever the backlog. */
+  deliver(messageText: string): void;
+  /** A comment: keeps connections that would time out in silence. */
+  pulse(): void;
+  end(): void;
+}
+
+/** One connection that carries text/event-stream. JSON text has no raw line breaks, so a message is always one `data:` line. */
+export class EventStream implements Outlet {
   readonly #response: ServerResponse;
 
   constructor(response: ServerResponse) {
@@ -21,14 +35,29 @@ export class EventStream {
     return !this.#response.writableEnded && !this.#response.destroyed;
   }
 
-  /** False when the reader is gone or has stopped reading. */
-  send(messageText: string): boolean {
-    if (!this.open || this.#response.writableLength > backlogLimit) return false;
-    this.#response.write(`event: message\ndata: ${messageText}\n\n`);
+  /** Open, and what was sent so far is being read. */
+  get ready(): boolean {
+    return this.open && this.#response.writableLength <= backlogLimit;
+  }
+
+  tell(messageText: string): boolean {
+    if (!this.ready) return false;
+    this.deliver(messageText);
     return true;
   }
 
-  /** A comment: keeps connections that would time out in silence. */
+  /** `id` lets the caller resume after this event. */
+  deliver(messageText: string, id?: string): void {
+    if (!this.open) return;
+    const head = id === undefined ? '' : `id: ${id}\n`;
+    this.#response.write(`${head}event: message\ndata: ${messageText}\n\n`);
+  }
+
+  /** An event without data, so that a caller that has heard nothing yet can resume, and knows when. */
+  prime(id: string): void {
+    if (this.open) this.#response.write(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`);
+  }
+
   pulse(): void {
     if (this.open && this.#response.writableLength === 0) this.#response.write(': waiting\n\n');
   }
@@ -36,58 +65,90 @@ export class EventStream {
   end(): void {
     if (this.open) this.#response.end();
   }
+}
 
-  /** The last message, whatever the backlog, then the end. */
-  finish(messageText: string): void {
-    if (this.open) this.#response.end(`event: message\ndata: ${messageText}\n\n`);
-  }
+/** What an Accept header lets an answer be. None at all means anything (RFC 9110 §12.5.1). */
+export function acceptsJson(accept: string | undefined): boolean {
+  return (
+    accept === undefined ||
+    accept.includes('application/json') ||
+    accept.includes('*/*') ||
+    accept.includes('application/*')
+  );
+}
+
+export function acceptsStream(accept: string | undefined): boolean {
+  return (
+    accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*') || accept.includes('text/*')
+  );
 }
 
 /**
- * The answer to one POST: plain JSON, unless something has to go out before the result (progress, or a sign of life
- * while a person decides). Then it turns into a stream (Streamable HTTP, "Sending Messages to the Server").
+ * The answer to one POST: plain JSON, unless something has to go out before the result (progress, a question, or a sign of
+ * life). Then it turns into a stream (Streamable HTTP, "Sending Messages to the Server").
  */
 export class Answer {
   readonly #response: ServerResponse;
-  readonly #streams: boolean;
-  #stream: EventStream | undefined;
+  readonly #accept: string | undefined;
+  readonly #keep: ((connection: EventStream) => Outlet) | undefined;
+  #outlet: Outlet | undefined;
 
-  /** `accept` is the caller's Accept header: a caller that cannot read streams is never sent one. */
-  constructor(response: ServerResponse, accept: string | undefined) {
+  /** `accept` is the caller's Accept header: a caller that cannot read streams is never sent one. `keep` makes the stream outlive its connection. */
+  constructor(response: ServerResponse, accept: string | undefined, keep?: (connection: EventStream) => Outlet) {
     this.#response = response;
-    this.#streams = accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*');
+    this.#accept = accept;
+    this.#keep = keep;
   }
 
-  /** Sends a notification ahead of the result; dropped for a caller that cannot take one. */
-  notify(messageText: string): void {
-    this.#openStream()?.send(messageText);
+  /** Sends a message ahead of the result. False when it was dropped: the caller cannot take one, is gone, or has stopped reading. */
+  tell(messageText: string): boolean {
+    return this.#open()?.tell(messageText) ?? false;
   }
 
   /** Called now and then while the answer is outstanding. Callers commonly give up on headers that take minutes. */
   pulse(): void {
-    this.#openStream()?.pulse();
+    this.#open()?.pulse();
+  }
+
+  /** Turns the answer into a stream now. */
+  stream(): void {
+    this.#open();
   }
 
   send(messageText: string, httpStatus = 200): void {
-    if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (this.#stream !== undefined) {
-      this.#stream.finish(messageText);
+    const outlet = this.#outlet ?? (acceptsJson(this.#accept) ? undefined : this.#open());
+    if (outlet === undefined) {
+      sendJson(this.#response, httpStatus, messageText);
       return;
     }
-    sendJson(this.#response, httpStatus, messageText);
+    outlet.deliver(messageText);
+    outlet.end();
+  }
+
+  /** The answers to a batch, in one array unless a stream was begun. */
+  sendBatch(messageTexts: readonly string[]): void {
+    const outlet = this.#outlet;
+    if (outlet === undefined) {
+      this.send(`[${messageTexts.join(',')}]`);
+      return;
+    }
+    for (const text of messageTexts) outlet.deliver(text);
+    outlet.end();
   }
 
   /** Ends without a response: the caller cancelled, and wants none. */
   abandon(): void {
-    const stream = this.#openStream();
-    if (stream === undefined) this.#response.destroy();
-    else stream.end();
+    const outlet = this.#open();
+    if (outlet === undefined) this.#response.destroy();
+    else outlet.end();
   }
 
-  #openStream(): EventStream | undefined {
-    if (!this.#streams || this.#response.destroyed || this.#response.writableEnded) return undefined;
-    this.#stream ??= new EventStream(this.#response);
-    return this.#stream;
+  #open(): Outlet | undefined {
+    if (this.#outlet !== undefined) return this.#outlet;
+    if (this.#response.destroyed || this.#response.headersSent || !acceptsStream(this.#accept)) return undefined;
+    const connection = new EventStream(this.#response);
+    this.#outlet = this.#keep === undefined ? connection : this.#keep(connection);
+    return this.#outlet;
   }
 }
 

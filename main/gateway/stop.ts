@@ -3,6 +3,32 @@ import type { WireRefusalCode } from './refusal.ts';
 /** Why a call is stopped from outside. */
 export type StopReason = 'caller' | 'app-ended' | 'shutting-down';
 
+/** Stops one request. Most requests are over before anybody looks at the signal, so it is made when somebody does. */
+export class Stop {
+  #controller: AbortController | undefined;
+  #reason: StopReason | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Why it was stopped; undefined while it was not. */
+  get reason(): StopReason | undefined {
+    return this.#reason;
+  }
+
+  /** The first reason stands. */
+  abort(reason: StopReason): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
 /** The reason a call's signal was aborted with; undefined while it is not. */
 export function stopReasonOf(signal: AbortSignal): StopReason | undefined {
   if (!signal.aborted) return undefined;

@@ -11,6 +11,8 @@ export const rpcCode = {
   internalError: -32603,
   /** Implementation-defined (§5.1): a request the door did not let in. */
   refused: -32000,
+  /** Revisions before 2026-07-28 ("Resources", Error Handling). */
+  resourceNotFound: -32002,
   headerMismatch: -32020,
   missingCapability: -32021,
   unsupportedVersion: -32022,
@@ -43,6 +45,15 @@ export interface RpcError {
   readonly data?: Json;
 }
 
+export function methodNotFound(method: string): RpcError {
+  return { code: rpcCode.methodNotFound, message: `Method not found: ${method.slice(0, 200)}` };
+}
+
+/** What a request was answered with. */
+export type RpcReply =
+  | { readonly ok: true; readonly result: JsonObject }
+  | { readonly ok: false; readonly error: RpcError };
+
 export interface RpcRequest {
   readonly id: RpcId;
   readonly method: string;
@@ -58,6 +69,10 @@ export function errorMessage(id: RpcId | null, error: RpcError): string {
   return JSON.stringify({ jsonrpc: '2.0', id, error });
 }
 
+export function requestMessage(id: RpcId, method: string, params: JsonObject): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, method, params });
+}
+
 export function notificationMessage(method: string, params?: JsonObject): string {
   return JSON.stringify(params === undefined ? { jsonrpc: '2.0', method } : { jsonrpc: '2.0', method, params });
 }
@@ -67,6 +82,9 @@ export function withLeadingMember(objectText: string, key: string, valueText: st
   const rest = objectText.slice(1);
   return rest === '}' ? `{${JSON.stringify(key)}:${valueText}}` : `{${JSON.stringify(key)}:${valueText},${rest}`;
 }
+
+/** What MCP calls the severities of a log message, least severe first (RFC 5424; "Logging", Log Levels). */
+export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
 
 /** True when `value` nests objects and arrays deeper than `limit`: what recursion further down could not survive. */
 export function nestsDeeperThan(value: Json, limit: number): boolean {

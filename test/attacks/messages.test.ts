@@ -124,14 +124,19 @@ describe('when a message is not what it should be', () => {
     expect((await post(house, list, { 'content-type': 'text/plain' })).status).toBe(415);
   });
 
-  it('does not fall over arguments that nest without end', async () => {
+  it('does not fall over arguments that nest without end, and says how deep they may', async () => {
     const session = await startSession(house);
-    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
-    const text = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files__echo","arguments":${deep}}}`;
-    const answer = await post(house, text, session.headers);
-    expect(answer.json.error).toMatchObject({ code: -32602 });
-    const unknown = await post(house, text.replace('files__echo', 'nothing'), session.headers);
-    expect(unknown.json.error).toMatchObject({ code: -32602, message: 'Unknown tool: nothing' });
+    const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+    const call = (args: string) =>
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"mirror__say","arguments":${args}}}`;
+    for (const depth of [199, 100_000]) {
+      const answer = await post(house, call(nested(depth)), session.headers);
+      expect([answer.status, answer.json]).toMatchObject([
+        400,
+        { id: 1, error: { code: -32600, message: expect.stringContaining('deeper than 200 levels') } },
+      ]);
+    }
+    expect((await post(house, call(nested(198)), session.headers)).json).toHaveProperty('result');
   });
 
   it('forwards exactly what was decided where a key stands twice', async () => {

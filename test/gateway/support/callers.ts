@@ -50,7 +50,7 @@ export async function post(
 }
 
 function parseLoosely(text: string): JsonObject {
-  const data = text.startsWith('{') || text.startsWith('[') ? text : (/^data: (.*)$/m.exec(text)?.[1] ?? '{}');
+  const data = text.startsWith('{') || text.startsWith('[') ? text : (/^data: ([^\n]+)$/m.exec(text)?.[1] ?? '{}');
   return JSON.parse(data) as JsonObject;
 }
 

@@ -31,11 +31,11 @@ describe('when a request is answered', () => {
   it('turns into a stream with the first notification', async () => {
     const got = await exchange((response) => {
       const answer = new Answer(response, both.accept);
-      answer.notify('{"n":1}');
-      answer.notify('{"n":2}');
+      answer.tell('{"n":1}');
+      answer.tell('{"n":2}');
       answer.send('{"r":1}');
       answer.send('{"r":2}');
-      answer.notify('{"n":3}');
+      answer.tell('{"n":3}');
     }, both);
     expect(got).toEqual({
       status: 200,
@@ -56,7 +56,7 @@ describe('when a request is answered', () => {
   it('never sends a stream to a caller that cannot read one', async () => {
     const got = await exchange((response) => {
       const answer = new Answer(response, 'application/json');
-      answer.notify('{"n":1}');
+      answer.tell('{"n":1}');
       answer.pulse();
       answer.send('{"r":1}');
     });
@@ -84,10 +84,10 @@ describe('when nobody reads a stream', () => {
     const server = createServer((_request, response) => {
       const stream = new EventStream(response);
       const chunk = JSON.stringify('x'.repeat(100_000));
-      for (let i = 1; i <= 1_000 && refusedAt === 0; i++) if (!stream.send(chunk)) refusedAt = i;
+      for (let i = 1; i <= 1_000 && refusedAt === 0; i++) if (!stream.tell(chunk)) refusedAt = i;
       response.destroy();
       expect(stream.open).toBe(false);
-      expect(stream.send(chunk)).toBe(false);
+      expect(stream.tell(chunk)).toBe(false);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
