@@ -21,8 +21,8 @@ export type SearchReply =
 export interface ToolSearch {
   /** The JSON texts of the two definitions, in order. */
   tools(): readonly string[];
-  /** `tools` is one array for as long as what the caller sees did not change: an index may be kept by it. */
-  search(tools: readonly SearchableTool[], args: JsonObject): SearchReply;
+  /** `tools` is one array for as long as what the caller sees did not change: an index may be kept by it. Takes turns with other work. */
+  search(tools: readonly SearchableTool[], args: JsonObject): Promise<SearchReply>;
 }
 
 export const searchToolName = 'search_tools';
