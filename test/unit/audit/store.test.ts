@@ -67,6 +67,48 @@ describe('when rows are appended', () => {
     expect(store.reader.calls({ app: '\ufffd' })).toHaveLength(1);
   });
 
+  it('stores every member of a call canonically, whichever of them are there', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('\\ud83d', '\ud800', '\\\\ud800', '\udfff\ud800'),
+    );
+    const some = fc.record(
+      {
+        profile: text,
+        method: fc.constantFrom('resources/read' as const, 'prompts/get' as const),
+        definition: text,
+        arguments: text,
+        argumentsBytes: fc.nat(),
+        extra: text,
+        extraDigest: text,
+        approvedBy: fc.constantFrom('person-once' as const, 'person-session' as const),
+        rules: fc.array(fc.record({ id: text, reason: text }, { requiredKeys: ['id'] })),
+        reason: text,
+      },
+      { requiredKeys: [] },
+    );
+    const end = fc.record(
+      { resultDigest: text, resultBytes: fc.nat(), result: text, message: text },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(some, end, (facts, details) => {
+        const mended = (event: object) =>
+          canonicalize(
+            JSON.parse(
+              JSON.stringify(event, (_, value) =>
+                typeof value === 'string' ? value.replace(/\p{Surrogate}/gu, '\ufffd') : value,
+              ),
+            ),
+          );
+        const begin = beginOf(facts);
+        expect(bodyOf(begin)).toBe(mended(begin));
+        const ended: AuditEvent = { kind: 'call.end', callId: 'c', outcome: 'ok', durationMs: 1, ...details };
+        expect(bodyOf(ended)).toBe(mended(ended));
+      }),
+    );
+  });
+
   it('tells each listener of each row in order, even when one throws and one appends', () => {
     const logged: string[] = [];
     const ignore = () => {};
