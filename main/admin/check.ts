@@ -1,13 +1,16 @@
 import { checkCedar, generateSchema, lintCedar } from '../policy/cedar.ts';
 import { parsePolicyDocument } from '../policy/document.ts';
-import { type Manifest, parseManifest } from '../policy/manifest.ts';
+import { type Manifest, type ManifestServer, parseManifest } from '../policy/manifest.ts';
 import { pathsOf, readSources } from './organisation.ts';
+import type { Family } from './record-pins.ts';
 import { type AdminResult, refuse, sentenceOf } from './result.ts';
 
 export interface CheckReport {
   readonly servers: number;
   readonly tools: number;
-  /** What is allowed but worth knowing: arguments no rule can read, servers nobody can use. */
+  readonly prompts: number;
+  readonly resourceTemplates: number;
+  /** What is allowed but worth knowing: arguments no rule can read, servers nobody can use, names of nothing. */
   readonly notes: readonly string[];
 }
 
@@ -33,19 +36,23 @@ export async function checkOrganisation(dir: string): Promise<AdminResult<CheckR
     ...untyped.map(
       (problem) => `No rule can read ${problem.path}: ${problem.found}.${problem.advice ? ` ${problem.advice}` : ''}`,
     ),
-    ...serversWithoutTools(manifest.value),
+    ...serversWithoutAnything(manifest.value),
     ...lintCedar(sources.value.policyCedar, manifest.value, document.value).map((problem) =>
       sentenceOf('policy.cedar', problem),
     ),
   ];
-  const tools = manifest.value.servers.reduce((sum, server) => sum + Object.keys(server.tools).length, 0);
-  return { ok: true, value: { servers: manifest.value.servers.length, tools, notes } };
+  const { servers } = manifest.value;
+  const count = (family: Family) => servers.reduce((sum, server) => sum + Object.keys(server[family]).length, 0);
+  const counts = { tools: count('tools'), prompts: count('prompts'), resourceTemplates: count('resourceTemplates') };
+  return { ok: true, value: { servers: servers.length, ...counts, notes } };
 }
 
-function serversWithoutTools(manifest: Manifest): string[] {
+function serversWithoutAnything(manifest: Manifest): string[] {
+  const isEmpty = ({ tools, prompts, resourceTemplates, resources }: ManifestServer) =>
+    resources === 'none' && [tools, prompts, resourceTemplates].every((family) => Object.keys(family).length === 0);
   return manifest.servers
-    .filter((server) => server.state === 'active' && Object.keys(server.tools).length === 0)
+    .filter((server) => server.state === 'active' && isEmpty(server))
     .map(
-      ({ alias }) => `The server "${alias}" has no pinned tool, so staff see nothing of it. Run "gatehouse-admin pin".`,
+      ({ alias }) => `The server "${alias}" has nothing pinned, so staff see nothing of it. Run "gatehouse-admin pin".`,
     );
 }

@@ -1,16 +1,10 @@
-import { type BackendSession, type Backends, createBackends } from '../backends/backends.ts';
-import { sha256Hex, sha256OfJson } from '../policy/canonical.ts';
-import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import {
-  compareTools,
-  describeChanges,
-  type Label,
-  type Manifest,
-  type ManifestServer,
-  type Pin,
-} from '../policy/manifest.ts';
+import { type BackendSession, type Backends, type ClientSide, createBackends } from '../backends/backends.ts';
+import { sha256Hex } from '../policy/canonical.ts';
+import { isJsonObject } from '../policy/json.ts';
+import { describeChanges, diffDefinitions, type Manifest, type ManifestServer } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
 import { pathsOf, readManifest, writeManifest } from './organisation.ts';
+import { changesSince, type FamilyChanges, recordPins } from './record-pins.ts';
 import { type AdminResult, messageOf, type Progress, refuse, silent } from './result.ts';
 import { unknownServer } from './servers.ts';
 
@@ -28,10 +22,16 @@ export interface PinOptions {
 
 export interface PinnedServer {
   readonly alias: string;
+  /** How many, and what changed of them. */
   readonly tools: number;
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly { readonly tool: string; readonly changes: string }[];
+  readonly prompts: FamilyChanges & { readonly count: number };
+  readonly resourceTemplates: FamilyChanges & { readonly count: number };
+  readonly resources: { readonly now: ManifestServer['resources']; readonly before: ManifestServer['resources'] };
+  /** What changed of what the server declares it can do, a line each; "" for nothing. */
+  readonly capabilitiesChanged: string;
   readonly instructionsChanged: boolean;
 }
 
@@ -100,93 +100,113 @@ type Outcome =
   | { readonly ok: true; readonly entry: ManifestServer; readonly report: PinnedServer }
   | { readonly ok: false; readonly alias: string; readonly message: string };
 
+/**
+ * Everything an app could offer, because servers show some tools only to apps that offer what the tools need. Nobody is here
+ * to answer, and nothing is called.
+ */
+const everyOffer: ClientSide = {
+  capabilities: {
+    roots: { listChanged: true },
+    sampling: { tools: {}, context: {} },
+    elicitation: { form: {}, url: {} },
+    tasks: {
+      list: {},
+      cancel: {},
+      requests: { sampling: { createMessage: {} }, elicitation: { create: {} } },
+    },
+  },
+  onRequest: async () => ({
+    ok: false,
+    error: { code: -32603, message: 'Nobody is here to answer: what this server shows is being recorded.' },
+  }),
+  onNotification: () => {},
+};
+
 async function pinServer(backends: Backends, server: ManifestServer, progress: Progress): Promise<Outcome> {
   const { alias } = server;
   try {
     progress(`Starting ${alias}`);
-    const session = await backends.open(alias, 'pin');
-    const shown = await session.tools(0);
-    const recorded = recordTools(server, shown);
-    if (!recorded.ok) return { ok: false, alias, message: recorded.message };
-    progress(`Pinned ${alias}: ${shown.length} tools`);
-    return { ok: true, ...describePins(server, shown, recorded.tools, session) };
+    const session = await backends.open(alias, 'pin', undefined, everyOffer);
+    const outcome = await recordServer(server, session);
+    if (outcome.ok) progress(`Pinned ${alias}: ${outcome.report.tools} tools`);
+    return outcome;
   } catch (error) {
     return { ok: false, alias, message: messageOf(error).replace(/\.$/, '') };
   }
 }
 
-function recordTools(
-  server: ManifestServer,
-  shown: readonly JsonObject[],
-):
-  | { readonly ok: true; readonly tools: Readonly<Record<string, Pin>> }
-  | { readonly ok: false; readonly message: string } {
-  const tools: [string, Pin][] = [];
-  for (const definition of shown) {
-    const { name } = definition;
-    if (typeof name !== 'string') return { ok: false, message: 'it shows a tool without a name' };
-    if (tools.some(([known]) => known === name)) return { ok: false, message: `it shows the tool "${name}" twice` };
-    const labels = Object.hasOwn(server.tools, name) ? server.tools[name]?.labels : undefined;
-    tools.push([name, { sha256: sha256OfJson(definition), definition, labels: labels ?? defaultLabels(definition) }]);
-  }
-  // fromEntries defines own properties, so that a tool called __proto__ stays a tool.
-  return { ok: true, tools: Object.fromEntries(tools) };
-}
+async function recordServer(server: ManifestServer, session: BackendSession): Promise<Outcome> {
+  const { alias } = server;
+  const [tools, prompts, resourceTemplates] = await Promise.all([
+    session.list('tools', 0),
+    session.list('prompts', 0),
+    session.list('resourceTemplates', 0),
+  ]);
+  const toolPins = recordPins('tools', server.tools, tools);
+  if (!toolPins.ok) return { ok: false, alias, message: toolPins.message };
+  const promptPins = recordPins('prompts', server.prompts, prompts);
+  if (!promptPins.ok) return { ok: false, alias, message: promptPins.message };
+  const templatePins = recordPins('resourceTemplates', server.resourceTemplates, resourceTemplates);
+  if (!templatePins.ok) return { ok: false, alias, message: templatePins.message };
 
-/** A server's own hint counts only in its disfavour: what does not claim to be read-only is taken to change something. */
-function defaultLabels(definition: JsonObject): readonly Label[] {
-  const { annotations } = definition;
-  return isJsonObject(annotations) && annotations.readOnlyHint === true ? [] : ['changes-state'];
-}
-
-function describePins(
-  server: ManifestServer,
-  shown: readonly JsonObject[],
-  tools: Readonly<Record<string, Pin>>,
-  session: BackendSession,
-): { readonly entry: ManifestServer; readonly report: PinnedServer } {
-  const added: string[] = [];
-  const removed: string[] = [];
-  const changed: { tool: string; changes: string }[] = [];
-  for (const [tool, verdict] of compareTools(server, shown)) {
-    switch (verdict.state) {
-      case 'approved':
-        break;
-      case 'unpinned':
-        added.push(tool);
-        break;
-      case 'missing':
-        removed.push(tool);
-        break;
-      case 'changed':
-        changed.push({ tool, changes: describeChanges(verdict.changes) });
-        break;
-      default: {
-        const never: never = verdict;
-        return never;
-      }
-    }
-  }
-  const text = session.instructions;
+  const { capabilities, instructions: text } = session;
+  const resources = resourcesOf(server, capabilities);
+  const { added, removed, changed } = changesSince(server, 'tools', tools);
   const { instructions: before, ...rest } = server;
-  const entry: ManifestServer = {
-    ...rest,
-    ...(text === undefined ? {} : { instructions: { sha256: sha256Hex(text), text } }),
-    tools,
+  return {
+    ok: true,
+    entry: {
+      ...rest,
+      ...(text === undefined ? {} : { instructions: { sha256: sha256Hex(text), text } }),
+      tools: toolPins.pins,
+      prompts: promptPins.pins,
+      resourceTemplates: templatePins.pins,
+      resources,
+      capabilities,
+    },
+    report: {
+      alias,
+      tools: tools.length,
+      added,
+      removed,
+      changed: changed.map(({ name, changes }) => ({ tool: name, changes })),
+      prompts: { count: prompts.length, ...changesSince(server, 'prompts', prompts) },
+      resourceTemplates: {
+        count: resourceTemplates.length,
+        ...changesSince(server, 'resourceTemplates', resourceTemplates),
+      },
+      resources: { now: resources, before: server.resources },
+      capabilitiesChanged: describeCapabilities(server, session),
+      instructionsChanged: before?.text !== text,
+    },
   };
-  const report = {
-    alias: server.alias,
-    tools: shown.length,
-    added,
-    removed,
-    changed,
-    instructionsChanged: before?.text !== text,
-  };
-  return { entry, report };
+}
+
+/** A server that had resources when it was pinned before keeps what IT made of them since. */
+function resourcesOf(server: ManifestServer, now: ManifestServer['capabilities']): ManifestServer['resources'] {
+  if (!isJsonObject(now.resources)) return 'none';
+  return isJsonObject(server.capabilities.resources) ? server.resources : 'as-shown';
+}
+
+function describeCapabilities(server: ManifestServer, session: BackendSession): string {
+  const known = [server.capabilities, server.tools, server.prompts, server.resourceTemplates];
+  // At the first pin everything is new, and the lines below say so.
+  if (known.every((entries) => Object.keys(entries).length === 0)) return '';
+  const changes = diffDefinitions(server.capabilities, session.capabilities);
+  return changes.length === 0 ? '' : describeChanges(changes);
 }
 
 function withPins(server: ManifestServer, pinned: ManifestServer | undefined): ManifestServer {
   if (!pinned) return server;
   const { instructions: _, ...rest } = server;
-  return { ...rest, ...(pinned.instructions ? { instructions: pinned.instructions } : {}), tools: pinned.tools };
+  const { tools, prompts, resourceTemplates, resources, capabilities, instructions } = pinned;
+  return {
+    ...rest,
+    ...(instructions ? { instructions } : {}),
+    tools,
+    prompts,
+    resourceTemplates,
+    resources,
+    capabilities,
+  };
 }

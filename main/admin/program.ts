@@ -3,7 +3,8 @@ import type { Clock, Log } from '../ports.ts';
 import { checkOrganisation } from './check.ts';
 import { initOrganisation } from './init.ts';
 import { readPassphrase } from './passphrase.ts';
-import { type PinReport, pinServers } from './pin.ts';
+import { pinServers } from './pin.ts';
+import { counted, countPins, pinLines } from './pin-lines.ts';
 import { publishOrganisation } from './publish.ts';
 import { dayOf, EXIT, printable, report } from './report.ts';
 import { type AdminResult, messageOf, type Progress, refuse, silent } from './result.ts';
@@ -68,8 +69,8 @@ function createProgram(done: (code: number) => void): Command {
     'gatehouse-admin policy check ./acme',
   ).action(async (org: string, { json = false }: JsonOption) => {
     done(
-      report('policy check', json, await checkOrganisation(org), ({ servers, tools, notes }) => [
-        `Valid: ${counted(servers, 'server')}, ${counted(tools, 'pinned tool')}.`,
+      report('policy check', json, await checkOrganisation(org), ({ servers, notes, ...pinned }) => [
+        `Valid: ${counted(servers, 'server')}, ${countPins(pinned, 'pinned ')}.`,
         ...notes.map((note) => `Note: ${note}`),
       ]),
     );
@@ -180,7 +181,7 @@ function addOrganisationCommands(program: Command, command: MakeCommand, done: D
             `Digest ${digest}`,
             `Policy signed by ${signers.policy.join(', ')}`,
             `Servers signed by ${signers.servers.join(', ')}`,
-            ...servers.map(({ alias, tools, state }) => `  ${alias}: ${counted(tools, 'tool')}, ${state}`),
+            ...servers.map(({ alias, state, ...pins }) => `  ${alias}: ${countPins(pins)}, ${state}`),
           ],
         ),
       );
@@ -191,6 +192,7 @@ interface AddOptions extends JsonOption {
   readonly npm?: string;
   readonly stdio?: string;
   readonly http?: string;
+  readonly sse?: string;
   readonly alias?: string;
   readonly title?: string;
   readonly owner?: string;
@@ -209,6 +211,7 @@ function addServerCommands(server: Command, command: MakeCommand, done: Done): v
     .option('--npm <package@version>', 'an npm package, started with npx at exactly this version')
     .option('--stdio <command>', 'a program on the laptop; quotes group words, no shell is involved')
     .option('--http <url>', 'a remote server')
+    .option('--sse <url>', 'a remote server of the older HTTP+SSE kind')
     .option('--alias <alias>', 'short name in rules and tool names: a–z, 0–9, "-"')
     .option('--title <title>', 'what staff see')
     .option('--owner <who>', 'who answers for it')
@@ -253,13 +256,13 @@ function addServerCommands(server: Command, command: MakeCommand, done: Done): v
   });
 }
 
-function sourceOf({ npm, stdio, http }: AddOptions, args: readonly string[]): ServerSource | string {
-  const given = [npm, stdio, http].filter((option) => option !== undefined).length;
-  if (given !== 1) return `expected exactly one of --npm, --stdio and --http, found ${given}`;
+function sourceOf({ npm, stdio, http, sse }: AddOptions, args: readonly string[]): ServerSource | string {
+  const given = [npm, stdio, http, sse].filter((option) => option !== undefined).length;
+  if (given !== 1) return `expected exactly one of --npm, --stdio, --http and --sse, found ${given}`;
   if (npm !== undefined) return { kind: 'npm', spec: npm, args };
   if (stdio !== undefined) return { kind: 'stdio', text: stdio, args };
   if (args.length > 0) return `a remote server takes no arguments, found "${args.join(' ')}"`;
-  return { kind: 'http', url: http ?? '' };
+  return sse === undefined ? { kind: 'http', url: http ?? '' } : { kind: 'sse', url: sse };
 }
 
 function addPinCommand(program: Command, command: MakeCommand, done: Done): void {
@@ -289,23 +292,6 @@ function addPinCommand(program: Command, command: MakeCommand, done: Done): void
   });
 }
 
-function pinLines({ pinned }: PinReport): readonly string[] {
-  if (pinned.length === 0) return ['There is no server to pin. Add one with "gatehouse-admin server add".'];
-  return pinned.flatMap((server) => [
-    `${server.alias}: ${counted(server.tools, 'tool')} pinned${isSame(server) ? ', nothing changed' : ''}`,
-    ...server.added.map((tool) => `  + ${tool}`),
-    ...server.removed.map((tool) => `  - ${tool}`),
-    ...server.changed.flatMap(({ tool, changes }) => [
-      `  ~ ${tool}`,
-      ...changes.split('\n').map((line) => `      ${line}`),
-    ]),
-    ...(server.instructionsChanged ? ['  ~ its instructions to the AI'] : []),
-  ]);
-}
-
-const isSame = (server: PinReport['pinned'][number]) =>
-  server.added.length + server.removed.length + server.changed.length === 0 && !server.instructionsChanged;
-
 async function verifyRecord(file: string): Promise<AdminResult<{ readonly rows: number; readonly head: string }>> {
   // Loaded on demand: the other commands need no database.
   const { verifyAuditFile } = await import('../audit/verify.ts');
@@ -328,5 +314,3 @@ function wholeNumber(text: string): number {
   if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('expected a whole number of days.');
   return Number(text);
 }
-
-const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;

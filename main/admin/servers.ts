@@ -11,12 +11,16 @@ const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server
 /** npx downloads through the company's proxy and trusts its certificates, or it does not start at all. Named in the manifest, so that IT sees it. */
 const NPX_ENVIRONMENT = ['NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
 
+const OLD_TRANSPORT =
+  "HTTP+SSE is the transport of 2024-11-05; ask the server's owner for a Streamable HTTP address, and use --http then.";
+
 /** Where a server comes from. `command` names program and arguments outright, for callers that need no parsing. */
 export type ServerSource =
   | { readonly kind: 'npm'; readonly spec: string; readonly args: readonly string[] }
   | { readonly kind: 'stdio'; readonly text: string; readonly args: readonly string[] }
   | { readonly kind: 'command'; readonly command: string; readonly args: readonly string[] }
-  | { readonly kind: 'http'; readonly url: string };
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 'sse'; readonly url: string };
 
 export interface AddServerOptions {
   readonly dir: string;
@@ -141,7 +145,8 @@ async function describeSource(options: AddServerOptions): Promise<AdminResult<De
     case 'command':
       return { ok: true, value: describeCommand(source.command, source.args, env) };
     case 'http':
-      return describeHttp(source.url);
+    case 'sse':
+      return describeRemote(source.url, source.kind);
     default: {
       const never: never = source;
       return never;
@@ -210,7 +215,7 @@ function describeCommand(command: string, args: readonly string[], env: readonly
   };
 }
 
-function describeHttp(url: string): AdminResult<Described> {
+function describeRemote(url: string, transport: 'http' | 'sse'): AdminResult<Described> {
   if (!URL.canParse(url))
     return refuse('invalid-server', `"${url}" is not an address; expected one such as https://mcp.example.com/mcp.`);
   const host = new URL(url).hostname;
@@ -224,12 +229,12 @@ function describeHttp(url: string): AdminResult<Described> {
         name: `${clean(reversed)}/`,
         description: `Remote server at ${host}`.slice(0, 100),
         version: '1.0.0',
-        remotes: [{ type: 'streamable-http', url }],
+        remotes: [{ type: transport === 'sse' ? 'sse' : 'streamable-http', url }],
       },
-      launch: { transport: 'http', url },
+      launch: { transport, url },
       suggestedAlias: aliasFrom(label),
       title: titleFrom(label),
-      notes: [],
+      notes: transport === 'sse' ? [OLD_TRANSPORT] : [],
     },
   };
 }

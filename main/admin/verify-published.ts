@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileSnapshot } from '../policy/decide.ts';
 import { isJsonObject } from '../policy/json.ts';
+import type { ManifestServer } from '../policy/manifest.ts';
 import type { Clock } from '../ports.ts';
 import { keyFingerprints, parseEnrolment } from '../trust/enrolment.ts';
 import { openSource } from '../trust/source.ts';
@@ -18,7 +19,14 @@ export interface VerifyReport {
   readonly expires: number;
   readonly signers: { readonly policy: readonly string[]; readonly servers: readonly string[] };
   readonly rootFingerprints: readonly string[];
-  readonly servers: readonly { readonly alias: string; readonly tools: number; readonly state: string }[];
+  readonly servers: readonly {
+    readonly alias: string;
+    readonly tools: number;
+    readonly prompts: number;
+    readonly resourceTemplates: number;
+    readonly resources: ManifestServer['resources'];
+    readonly state: string;
+  }[];
 }
 
 /** What a laptop that trusts this root would accept from there today, or why not. The laptop's own code decides. */
@@ -55,10 +63,13 @@ export async function verifyPublished(options: {
         ...compiled.problems.map((problem) => sentenceOf(problem.file, problem)),
       );
     }
-    const servers = compiled.value.manifest.servers.map(({ alias, tools, state }) => ({
-      alias,
-      tools: Object.keys(tools).length,
-      state,
+    const servers = compiled.value.manifest.servers.map((server) => ({
+      alias: server.alias,
+      tools: Object.keys(server.tools).length,
+      prompts: Object.keys(server.prompts).length,
+      resourceTemplates: Object.keys(server.resourceTemplates).length,
+      resources: server.resources,
+      state: server.state,
     }));
     return {
       ok: true,

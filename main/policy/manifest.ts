@@ -7,7 +7,7 @@ import { own, pointer, quote } from './problems.ts';
 import { checkServerJson } from './server-json.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-export { comparePrompts, compareTemplates, compareTools, describeChanges } from './compare.ts';
+export { comparePrompts, compareTemplates, compareTools, describeChanges, diffDefinitions } from './compare.ts';
 
 export type Label = 'untrusted-input' | 'private-data' | 'changes-state';
 

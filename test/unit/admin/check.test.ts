@@ -32,7 +32,7 @@ describe('when IT checks a valid organisation', () => {
 permit (principal in Group::"stafff", action, resource);
 permit (principal, action, resource) when { context.app == "Group::\\"words\\"" };`);
     expect(checked.ok ? checked.value.notes : checked.problems).toEqual([
-      'The server "idle" has no pinned tool, so staff see nothing of it. Run "gatehouse-admin pin".',
+      'The server "idle" has nothing pinned, so staff see nothing of it. Run "gatehouse-admin pin".',
       'policy.cedar:2:1: expected a group some user is in, found Group::"stafff". Did you mean Group::"staff"?',
       'policy.json /profiles/0/tools/1: expected a pinned tool or prompt, approved resources, or "alias.*" of a server in manifest.json, found "files.raed". Did you mean "files.read"?',
     ]);
