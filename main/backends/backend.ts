@@ -246,15 +246,18 @@ export class Backend {
   async #end(slot: Slot, failure: BackendFailure): Promise<void> {
     this.#takeOut(slot);
     slot.callOff.abort(failure);
-    const ended = slot.attempt.then(
+    this.#track(slot.session ? slot.session.end(failure) : this.#endStarting(slot, failure));
+    this.#tell();
+    await Promise.all(this.#closing);
+  }
+
+  #endStarting(slot: Slot, failure: BackendFailure): Promise<void> {
+    return slot.attempt.then(
       (session) => session.end(failure),
       () => {
         // The start failed by itself or was called off: connect has closed what it opened.
       },
     );
-    this.#track(ended);
-    this.#tell();
-    await Promise.all(this.#closing);
   }
 
   #track(closing: Promise<void>): void {

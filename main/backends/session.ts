@@ -117,9 +117,15 @@ export class Session implements BackendSession {
     signal?: AbortSignal,
     tasks: ReadonlySet<string> = new Set(),
   ): Promise<ReadonlyMap<string, BackendReply>> {
-    this.#hooks.onUse();
     if (this.#rpc.failure) throw this.#rpc.failure;
-    return this.#watches.set(uris, tasks, signal);
+    this.#working += 1;
+    this.#hooks.onUse();
+    try {
+      return await this.#watches.set(uris, tasks, signal);
+    } finally {
+      this.#working -= 1;
+      this.#hooks.onUse();
+    }
   }
 
   onNotification(listener: (method: string, params: JsonObject) => void): () => void {

@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Backends, BackendsOptions } from '../../../main/backends/backends.ts';
+import type {
+  BackendReply,
+  BackendSession,
+  Backends,
+  BackendsOptions,
+  ClientSide,
+  Origin,
+  ServerRequest,
+} from '../../../main/backends/backends.ts';
 import { BackendFailure, createBackends } from '../../../main/backends/backends.ts';
 import type { JsonObject } from '../../../main/policy/json.ts';
 import { type Launch, type ManifestServer, nothingPinned } from '../../../main/policy/manifest.ts';
@@ -23,6 +31,51 @@ export function script(code: string): Launch {
 
 export function http(url: string): Launch {
   return { transport: 'http', url };
+}
+
+export function sse(url: string): Launch {
+  return { transport: 'sse', url };
+}
+
+/** A ClientSide that keeps what it is told and answers with `answer`. */
+export interface Caller extends ClientSide {
+  readonly requests: ServerRequest[];
+  readonly notifications: {
+    readonly method: string;
+    readonly params: JsonObject;
+    readonly origin: Origin | undefined;
+  }[];
+  readonly opened: BackendSession[];
+}
+
+export function caller(
+  answer: (request: ServerRequest) => BackendReply | Promise<BackendReply> = () => ({ ok: true, result: {} }),
+  capabilities: JsonObject = { elicitation: {}, sampling: {}, roots: { listChanged: true } },
+): Caller {
+  const requests: ServerRequest[] = [];
+  const notifications: Caller['notifications'] = [];
+  const opened: BackendSession[] = [];
+  return {
+    requests,
+    notifications,
+    opened,
+    capabilities,
+    async onRequest(request) {
+      requests.push(request);
+      return answer(request);
+    },
+    onNotification: (method, params, origin) => {
+      notifications.push({ method, params, origin });
+    },
+    onOpen: (session) => {
+      opened.push(session);
+    },
+  };
+}
+
+/** The JSON in a tool result's first content block. */
+export function jsonOf(reply: { readonly ok: boolean; readonly result?: JsonObject }): unknown {
+  return JSON.parse(textOf(reply));
 }
 
 export function server(alias: string, launch: Launch, state: ManifestServer['state'] = 'active'): ManifestServer {
