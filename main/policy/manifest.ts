@@ -51,7 +51,10 @@ export interface ManifestServer {
   readonly prompts: Readonly<Record<string, Pin>>;
   /** By URI template, as the server writes it. */
   readonly resourceTemplates: Readonly<Record<string, Pin>>;
-  /** Resources come and go and cannot be pinned one by one: whether those the server shows may be listed and read. Default "none". */
+  /**
+   * Resources come and go and cannot be pinned one by one: whether those the server shows may be listed and read. With "none", the
+   * default, only addresses that fit a pinned template may be read.
+   */
   readonly resources: 'none' | 'as-shown';
   /** What the server declared it can do when it was pinned, raw. */
   readonly capabilities: JsonObject;

@@ -9,6 +9,10 @@ import { openAudit } from '../../main/audit/store.ts';
 
 const entry = resolve(import.meta.dirname, '../../main/admin/index.ts');
 const ECHO = resolve(import.meta.dirname, '../fixtures/servers/echo-stdio.ts');
+const EVERYTHING = resolve(
+  import.meta.dirname,
+  '../../node_modules/@modelcontextprotocol/server-everything/dist/index.js',
+);
 let home: string;
 let org: string;
 
@@ -67,6 +71,9 @@ describe('when gatehouse-admin is used wrongly', () => {
     [['server', 'add', 'x']],
     [['server', 'add', 'x', '--npm', 'a', '--http', 'b']],
     [['server', 'add', 'x', '--http', 'https://a.example', '--', 'argument']],
+    [['server', 'add', 'x', '--http', 'https://a.example', '--sse', 'https://a.example/sse']],
+    [['server', 'add', 'x', '--sse', 'https://a.example/sse', '--', 'argument']],
+    [['server', 'add', 'x', '--sse']],
     [['server', 'remove', 'x']],
     [['policy']],
     [['verify', 'x']],
@@ -129,6 +136,53 @@ describe('when IT goes its way from a server to staff', () => {
       version: 2,
       servers: [{ alias: 'echo', state: 'active' }],
     });
+  });
+
+  it('pins prompts and resources, prints what there is and publishes it', async () => {
+    const all = join(home, 'everything');
+    expect((await admin(['init', all, '--name', 'Everything'])).code).toBe(0);
+    expect(
+      (await admin(['server', 'add', all, '--stdio', `'${process.execPath}' '${EVERYTHING}'`, '--alias', 'ev'])).code,
+    ).toBe(0);
+    const pinned = await admin(['pin', all]);
+    expect(pinned).toMatchObject({ code: 0, err: '' });
+    expect(pinned.out).toMatch(/^ev: \d+ tools, \d+ prompts, \d+ resource templates pinned\n/);
+    expect(pinned.out).toContain('\n  + prompt simple-prompt\n');
+    expect(pinned.out).toContain('\n  + resource template demo://resource/dynamic/text/{resourceId}\n');
+    expect(pinned.out).toContain('\n  + its resources, as it shows them\n');
+    const again = await admin(['pin', all, '--json']);
+    expect(JSON.parse(again.out)).toMatchObject({
+      ok: true,
+      command: 'pin',
+      pinned: [
+        {
+          alias: 'ev',
+          added: [],
+          prompts: { added: [], removed: [], changed: [] },
+          resourceTemplates: { added: [], removed: [], changed: [] },
+          resources: { now: 'as-shown', before: 'as-shown' },
+          capabilitiesChanged: '',
+        },
+      ],
+      failed: [],
+    });
+    const checked = await admin(['policy', 'check', all]);
+    expect(checked.out).toMatch(
+      /^Valid: 1 server, \d+ pinned tools, \d+ pinned prompts, \d+ pinned resource templates\./,
+    );
+    expect((await admin(['publish', all])).code).toBe(0);
+    const verified = await admin(['verify', join(all, 'repository'), '--root', join(all, 'org.json')]);
+    expect(verified.out).toMatch(/\n {2}ev: \d+ tools, \d+ prompts, \d+ resource templates, active\n$/);
+    const json = await admin(['verify', join(all, 'repository'), '--root', join(all, 'org.json'), '--json']);
+    expect(JSON.parse(json.out).servers).toEqual([
+      expect.objectContaining({ alias: 'ev', prompts: expect.any(Number), resources: 'as-shown' }),
+    ]);
+  });
+
+  it('adds a server of the older kind by its address', async () => {
+    const added = await admin(['server', 'add', org, '--sse', 'https://old.example/sse', '--alias', 'old']);
+    expect(added).toMatchObject({ code: 0, out: expect.stringContaining('Started as: https://old.example/sse\n') });
+    expect((await admin(['server', 'remove', org, 'old'])).code).toBe(0);
   });
 
   it('verifies over the network', async () => {

@@ -288,6 +288,27 @@ describe('when servers are added', () => {
     });
   });
 
+  it('takes a remote server of the older kind, under the same rule for addresses', async () => {
+    const url = 'https://mcp.old.example/sse';
+    const added = expectDone(await addServer({ dir, source: { kind: 'sse', url } }));
+    expect(added).toMatchObject({ alias: 'old', launch: { transport: 'sse', url } });
+    expect(added.notes).toEqual([expect.stringContaining('Streamable HTTP')]);
+    expect(manifest().servers[0]).toMatchObject({
+      launch: { transport: 'sse', url },
+      server: { name: 'example.old.mcp/old', remotes: [{ type: 'sse', url }] },
+    });
+    for (const [unsafe, code] of [
+      ['http://mcp.old.example/sse', 'invalid-manifest'],
+      ['https://user:secret@mcp.old.example/sse', 'invalid-manifest'],
+      ['file:///etc/passwd', 'invalid-manifest'],
+      ['nonsense', 'invalid-server'],
+    ] as const) {
+      const refused = await addServer({ dir, source: { kind: 'sse', url: unsafe }, alias: 'x' });
+      expect(refused, unsafe).toMatchObject({ ok: false, code });
+    }
+    expect(manifest().servers).toHaveLength(1);
+  });
+
   it.each(['bash -c "echo hi"', '/bin/sh -c x', 'cmd.exe /c x', '"', ''])('refuses the command %s', async (text) => {
     expect(await addServer({ dir, source: { kind: 'stdio', text, args: [] }, alias: 'x' })).toMatchObject({
       ok: false,
