@@ -13,7 +13,7 @@ import { createChangeFeed } from './ipc/change-feed.ts';
 import { type Console, createConsole } from './ipc/console.ts';
 import { readStatus } from './ipc/status-view.ts';
 import { toolSetWords } from './ipc/tools-view.ts';
-import { runOffThread } from './off-thread.ts';
+import { createCheckpointThread, runOffThread } from './off-thread.ts';
 import { offeredSnapshots } from './person/offered.ts';
 import { createPause, type Pause } from './person/pause.ts';
 import { createSwitches, type Switches } from './person/switches.ts';
@@ -87,10 +87,12 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   if (folder) return { ok: false, code: 'unwritable', message: folder };
 
   const auditFile = join(ports.paths.data, 'audit.db');
+  const checkpoints = createCheckpointThread(auditFile, ports.sqliteBinding);
   const opened = openAudit({
     file: auditFile,
     clock: ports.clock,
     log: ports.log,
+    checkpoint: checkpoints.run,
     ...(ports.sqliteBinding ? { nativeBinding: ports.sqliteBinding } : {}),
   });
   if (!opened.ok) return { ok: false, code: 'audit', message: opened.message };
@@ -265,6 +267,8 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     apps.flush();
     feed.close();
     record({ kind: 'gateway.stopped', version: ports.version });
+    // Its connection goes first, so that closing the record leaves one whole file.
+    await checkpoints.close();
     audit.close();
   };
 

@@ -3,8 +3,8 @@ import { explainDiskError } from './database.ts';
 
 /** Rows that wait for their entries at most this long, ms. */
 const delayMs = 250;
-/** Rows per transaction: what one batch may hold up the rest of the process. */
-const batch = 2_000;
+/** Rows per transaction: about a millisecond, which is what one batch may hold up the rest of the process. */
+const batch = 250;
 
 /** What an entry says, from its row `r`. Used to write entries and to verify them. */
 export const entryOfRow = {
@@ -16,7 +16,8 @@ export const entryOfRow = {
   app: "json_extract(r.body, '$.app')",
   alias: "json_extract(r.body, '$.alias')",
   tool: "json_extract(r.body, '$.tool')",
-  succeeded: "json_extract(r.body, '$.outcome') = 'ok'",
+  // What asks for more input did not fail: the app calls again with it.
+  succeeded: "json_extract(r.body, '$.outcome') IN ('ok', 'input-required')",
 } as const;
 
 /**
@@ -54,13 +55,33 @@ export class Entries {
   catchUp(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const end = this.#rowsTo.get()?.seq ?? 0;
+    const end = this.#end();
+    while (this.#filledTo < end) this.#writeBatch(end);
+  }
+
+  close(): void {
+    this.#unlessFailed(() => this.catchUp());
+  }
+
+  /** One batch, and the next a turn of the event loop later: calls that came meanwhile go first. */
+  #catchUpLater(): void {
+    this.#timer = undefined;
+    this.#unlessFailed(() => {
+      const end = this.#end();
+      if (this.#filledTo < end) this.#writeBatch(end);
+      if (this.#filledTo < end) this.#timer = setTimeout(() => this.#catchUpLater(), 0).unref();
+    });
+  }
+
+  #end(): number {
+    return this.#rowsTo.get()?.seq ?? 0;
+  }
+
+  #writeBatch(end: number): void {
+    const to = Math.min(end, this.#filledTo + batch);
     try {
-      while (this.#filledTo < end) {
-        const to = Math.min(end, this.#filledTo + batch);
-        this.#fill.run(this.#filledTo, to);
-        this.#filledTo = to;
-      }
+      this.#fill.run(this.#filledTo, to);
+      this.#filledTo = to;
     } catch (cause) {
       // Whether the batch reached the disk is for the disk to say.
       this.#filledTo = entriesEnd(this.#db);
@@ -68,13 +89,9 @@ export class Entries {
     }
   }
 
-  close(): void {
-    this.#catchUpLater();
-  }
-
-  #catchUpLater(): void {
+  #unlessFailed(write: () => void): void {
     try {
-      this.catchUp();
+      write();
     } catch (error) {
       // The rows are safe: the next list, or the next start, tries again.
       this.#failed(error);

@@ -26,6 +26,8 @@ export interface ChainWriter extends AuditWriter {
   head(): ChainPoint;
   /** Rows with which calls began that have not ended. */
   openSeqs(): readonly number[];
+  /** Keeps what `appendSoon` is given waiting until the returned function is called. */
+  hold(): () => void;
   close(): void;
 }
 
@@ -34,7 +36,7 @@ export function createWriter(
   db: Database.Database,
   clock: Clock,
   start: ChainPoint,
-  committed: (row: AuditRow) => void,
+  committed: (rows: readonly AuditRow[]) => void,
   openAtStart = readOpenCalls(db),
 ): ChainWriter {
   const insert = db.prepare<[number, number, string, string | null, string, string, string, number | null]>(
@@ -76,8 +78,10 @@ export function createWriter(
   /** Many callers at once share one commit: its cost is in the pages it writes, not in the rows. */
   const writeAll = db.transaction((events: readonly AuditEvent[]) => events.map(write));
   let waiting: Waiting[] = [];
+  let holds = 0;
 
   function flush(): void {
+    if (holds > 0) return;
     const batch = waiting;
     waiting = [];
     let rows: AuditRow[];
@@ -91,10 +95,8 @@ export function createWriter(
       for (const { reject } of batch) reject(failure);
       return;
     }
-    for (const [index, row] of rows.entries()) {
-      committed(row);
-      batch[index]?.resolve(row);
-    }
+    committed(rows);
+    for (const [index, row] of rows.entries()) batch[index]?.resolve(row);
   }
 
   return {
@@ -106,7 +108,7 @@ export function createWriter(
       } catch (error) {
         throw unavailable(error);
       }
-      committed(row);
+      committed([row]);
       return row;
     },
     appendSoon: (event) =>
@@ -114,9 +116,20 @@ export function createWriter(
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ event, resolve, reject });
       }),
+    hold() {
+      holds += 1;
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        holds -= 1;
+        if (holds === 0 && waiting.length > 0) setImmediate(flush);
+      };
+    },
     head: () => head,
     openSeqs: () => open.seqs(),
     close() {
+      holds = 0;
       if (waiting.length > 0) flush();
       closed = true;
     },
