@@ -126,6 +126,7 @@ export class SessionEvents implements Keeper {
 
   /** The stream a Last-Event-ID belongs to, and the number of that event; undefined for one that this session never sent, or that is too old. */
   find(eventId: string): { readonly stream: KeptStream; readonly seen: number } | undefined {
+    this.expire();
     const match = /^([A-Za-z0-9_-]{12})\.(\d{1,9})$/.exec(eventId);
     const stream = match?.[1] === undefined ? undefined : this.#streams.get(match[1]);
     if (stream === undefined) return undefined;

@@ -1,7 +1,7 @@
 import type { BackendReply } from '../backends/backends.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
-import { AskFailure } from './ask-failure.ts';
+import { AskFailure, type AskFailureCode } from './ask-failure.ts';
 import { offers } from './caller-abilities.ts';
 import type { Conversation } from './conversation.ts';
 import type { RunningRequest } from './running.ts';
@@ -71,6 +71,7 @@ export class LegacyConversation implements Conversation, RunningRequest {
 
   stop(reason: StopReason): void {
     this.#stop.abort(reason);
+    this.#withdraw('caller-gone');
   }
 
   pulse(): void {
@@ -83,6 +84,10 @@ export class LegacyConversation implements Conversation, RunningRequest {
 
   /** It was answered: what was asked for its sake needs no answer any more. */
   over(): void {
-    if (this.standing.asks.size > 0) this.standing.asks.fail('cancelled', this);
+    this.#withdraw('cancelled');
+  }
+
+  #withdraw(code: AskFailureCode): void {
+    if (this.standing.asks.size > 0) this.standing.asks.fail(code, this);
   }
 }

@@ -62,7 +62,8 @@ export class LoopbackGateway implements Gateway {
   #port = 0;
   #closing = false;
 
-  constructor(deps: GatewayDeps) {
+  /** `answeringOf` makes what answers requests. */
+  constructor(deps: GatewayDeps, answeringOf: typeof createAnswering = createAnswering) {
     this.#deps = deps;
     const { clock, log, audit, backends, approvals, account, version } = deps;
     const inForce = () => this.#inForce();
@@ -70,7 +71,7 @@ export class LoopbackGateway implements Gateway {
     this.#held = new HeldBackTools({ clock, log, audit, onChange: () => this.#tellHeldBack() });
     const catalog = new Catalog({ backends, clock, log, held: this.#held, announce });
     this.#catalog = catalog;
-    const answering = createAnswering({ version, clock, log, account, inForce, backends, approvals, audit, catalog });
+    const answering = answeringOf({ version, clock, log, account, inForce, backends, approvals, audit, catalog });
     this.#answering = answering;
     this.#sessions = new LegacySessions({ clock, onEnd: (key) => this.#forget(key) });
     this.#parked = new ParkedRequests(clock);

@@ -11,8 +11,6 @@ export const rpcCode = {
   internalError: -32603,
   /** Implementation-defined (§5.1): a request the door did not let in. */
   refused: -32000,
-  /** Revisions before 2026-07-28 ("Resources", Error Handling). */
-  resourceNotFound: -32002,
   headerMismatch: -32020,
   missingCapability: -32021,
   unsupportedVersion: -32022,
