@@ -6,11 +6,14 @@ import type { SnapshotSource } from './policy/decide.ts';
 /** Work that takes seconds where there is much of it, and must not hold up a call, the tray or a window. */
 export type Job =
   | { readonly kind: 'check-documents'; readonly source: SnapshotSource }
-  | { readonly kind: 'verify-record'; readonly file: string; readonly nativeBinding?: string };
+  | { readonly kind: 'verify-record'; readonly file: string; readonly nativeBinding?: string }
+  | { readonly kind: 'count-tokens'; readonly texts: readonly string[] };
 
 interface Answers {
   'check-documents': string | undefined;
   'verify-record': VerifyResult;
+  /** One count per text, by OpenAI's o200k tokenizer. */
+  'count-tokens': readonly number[];
 }
 
 /** Work that is asked for again and again: its thread stays for a while. */

@@ -13,6 +13,10 @@ async function work(job: Job): Promise<unknown> {
       const { verifyAuditFile } = await import('./audit/verify.ts');
       return verifyAuditFile(job.file, job.nativeBinding === undefined ? {} : { nativeBinding: job.nativeBinding });
     }
+    case 'count-tokens': {
+      const { countTokensOf } = await import('./count-tokens.ts');
+      return countTokensOf(job.texts);
+    }
     default: {
       const never: never = job;
       return never;

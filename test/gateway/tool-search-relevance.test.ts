@@ -53,7 +53,7 @@ const labelled: Readonly<Record<string, string>> = {
   'choose an option from a dropdown': 'browser__browser_select_option',
 };
 
-/** The same, written before any word was chosen, and nothing was chosen for them: what other tools can hope for. */
+/** Written beforehand, by the same hand, and the index was not changed for them: an idea of what other tools can hope for. */
 const heldOut: Readonly<Record<string, string>> = {
   'delete a note about someone': 'memory__delete_observations',
   'erase a connection between things': 'memory__delete_relations',

@@ -28,6 +28,19 @@ describe('when work is done in a thread of its own', () => {
     }
   });
 
+  it('counts tokens as the tokenizer does, whatever the text', async () => {
+    const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
+    const words = 'The quick brown fox, "jumps" over {"the":[1,2.5,null]} – ünï¢ödé 😀 <|endoftext|>\n';
+    const texts = ['', 'hello world', words, words.repeat(300)];
+    const exact = texts.map((text) => countTokens(text, { disallowedSpecial: new Set() }));
+    expect(await runOffThread({ kind: 'count-tokens', texts })).toEqual(exact);
+    expect(exact.slice(0, 2)).toEqual([0, 2]);
+    // One endless word, and half a character: an answer within the test's time is what counts.
+    const [endless, half] = await runOffThread({ kind: 'count-tokens', texts: ['a'.repeat(200_000), '\ud800'] });
+    expect(endless).toBeGreaterThan(20_000);
+    expect(half).toBeGreaterThan(0);
+  });
+
   it('rejects where the thread fails', async () => {
     await expect(runOffThread({ kind: 'check-documents' } as Job & { kind: 'check-documents' })).rejects.toThrow();
   });
