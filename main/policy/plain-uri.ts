@@ -18,6 +18,8 @@ function notPlain(uri: string): string | undefined {
   // An encoded slash is no separator, but many a server decodes before it looks.
   const parts = uri.replaceAll(/%2F|%5C/g, '/').split(/[/?#&;:=]/);
   if (parts.some((part) => part === '.' || part === '..')) return 'an address without "." and ".." in its path';
+  // To a disk, any number of slashes is one.
+  if (/^file:\/\/.*\/(?:\/|%2F)/.test(uri)) return 'an address with one slash between two names';
   // What browsers' rules would make of it (WHATWG URL): host names in lower case, no standard port, "/" as the least path.
   const url = URL.canParse(uri) ? new URL(uri).href : undefined;
   return url === uri ? undefined : url === undefined ? 'an address' : `the address written ${show(url)}`;
