@@ -13,6 +13,7 @@ export default defineConfig({
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/architecture.test.ts'], 20_000),
       project('gateway', ['test/gateway/**/*.test.ts', 'test/attacks/**/*.test.ts'], 60_000),
+      project('conformance', ['test/conformance/**/*.test.ts'], 170_000, false),
       project('window', ['test/window/**/*.test.ts'], 90_000, false),
       project('desktop', ['test/desktop/**/*.test.ts'], 120_000, false),
     ],

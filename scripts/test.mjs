@@ -1,5 +1,5 @@
 // npm test                    everything: setup, types and lint, all tests, the demo
-// node scripts/test.mjs NAME…  only these vitest projects: unit, gateway, window, desktop
+// node scripts/test.mjs NAME…  only these vitest projects: unit, gateway, conformance, window, desktop
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { downloadRuntime, findRuntime, runtimeEnvironment } from './runtime.mjs';
 import { ensureBuilt, ensureInstalled, findNode, root, run, runMain, SetupError, say } from './setup.mjs';
 
-const PROJECTS = ['unit', 'gateway', 'window', 'desktop'];
+const PROJECTS = ['unit', 'gateway', 'conformance', 'window', 'desktop'];
 /** What the window and desktop tests need of a Debian system. */
 const PACKAGES = ['chromium', 'xvfb', 'xauth', 'dbus', 'libgtk-3-0', 'libnss3', 'libgbm1', 'libasound2', 'g++'];
 const LIBRARIES = ['libgtk-3.so.0', 'libnss3.so', 'libgbm.so.1', 'libasound.so.2'];
