@@ -131,59 +131,111 @@ function spellingsOf(identity: Identity): ReadonlyMap<string, string> {
   return made;
 }
 
+/** Accounts as they were asked about: one per computer, as a rule. The same account is the same object, under which decisions are kept. */
+const users = new WeakMap<Identity, Map<string, User>>();
+const maxUsers = 1_000;
+
 /**
  * Who an account is to the policy: as policy.json spells the name, with the groups it gives, whatever upper and lower case
  * the operating system reports. An account the policy does not list is its folded name, with no groups.
  */
 export function userOf(snapshot: PolicySnapshot, account: string): User {
   const { identity } = snapshot.document;
+  const known = users.get(identity) ?? new Map<string, User>();
+  users.set(identity, known);
+  const earlier = known.get(account);
+  if (earlier !== undefined) return earlier;
   const folded = foldAccount(account);
   const listed = spellingsOf(identity).get(folded);
-  return listed === undefined ? { id: folded, groups: [] } : { id: listed, groups: identity.users[listed] ?? [] };
+  const user = listed === undefined ? { id: folded, groups: [] } : { id: listed, groups: identity.users[listed] ?? [] };
+  keep(known, account, user, maxUsers);
+  return user;
+}
+
+/** Remembers, and forgets the oldest where there are too many. */
+function keep<T>(known: Map<string, T>, key: string, value: T, most: number): void {
+  const oldest = known.size >= most ? known.keys().next().value : undefined;
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(key, value);
+}
+
+/** More than any laptop's users, apps and tools; beyond it the oldest decisions are worked out again. */
+const maxKept = 20_000;
+/** Decisions that cannot change while a snapshot lives, because no rule in question reads arguments. */
+const decisions = new WeakMap<PolicySnapshot, WeakMap<User, Map<string, Decision>>>();
+
+function decisionsFor(snapshot: PolicySnapshot, user: User): Map<string, Decision> {
+  const ofSnapshot = decisions.get(snapshot) ?? new WeakMap<User, Map<string, Decision>>();
+  decisions.set(snapshot, ofSnapshot);
+  const ofUser = ofSnapshot.get(user) ?? new Map<string, Decision>();
+  ofSnapshot.set(user, ofUser);
+  return ofUser;
 }
 
 /** The one decision function, for listing and for calling. Pure. What is not pinned, revoked or outside the profile is denied. */
 export function decide(snapshot: PolicySnapshot, request: DecisionRequest): Decision {
+  const { question, user, app, alias, kind = 'tool', tool } = request;
+  const profileName = request.profile === undefined ? '' : `:${request.profile}`;
+  // Each name beside its length, so that no two requests share a key.
+  const key = `${question} ${kind} ${alias.length}:${alias}${tool.length}:${tool}${app.length}:${app}${profileName}`;
+  // Which resource is asked for stands in the arguments.
+  const known = kind === 'resource' ? undefined : decisionsFor(snapshot, user);
+  const earlier = known?.get(key);
+  if (earlier !== undefined) return earlier;
+
   const { allowed } = snapshot.document.apps;
-  if (!allowed.includes('*') && !allowed.includes(request.app)) return appNotAllowed(snapshot, request);
-  const server = snapshot.manifest.servers.find((s) => s.alias === request.alias);
+  if (!allowed.includes('*') && !allowed.includes(app)) return appNotAllowed(snapshot, request);
+  const server = snapshot.manifest.servers.find((s) => s.alias === alias);
   if (server === undefined || !isApproved(server, request)) return unknown(snapshot, request);
   const profile = snapshot.document.profiles.find((p) => p.name === request.profile);
   if (request.profile !== undefined && !isInProfile(profile, request)) return unknown(snapshot, request);
 
-  const words = phrasesFor(server.title, request);
+  const { decision, lasts } = judge(snapshot, server.title, request);
+  if (lasts && known !== undefined) keep(known, key, decision, maxKept);
+  return decision;
+}
+
+/** What the rules say. It lasts as long as the snapshot where they read no arguments and none failed. */
+function judge(
+  snapshot: PolicySnapshot,
+  title: string,
+  request: DecisionRequest,
+): { readonly decision: Decision; readonly lasts: boolean } {
+  const words = phrasesFor(title, request);
   const discover = verdictOn(snapshot, 'discover', request);
-  if (!discover.allowed) return unknown(snapshot, request);
+  const sure = discover.errors.length === 0;
+  if (!discover.allowed) return { decision: unknown(snapshot, request), lasts: sure };
   if (request.question === 'discover') {
-    return settle(snapshot, 'allow', 'allowed', discover.rules, `You may see ${words.name}.`);
+    const decision = settle(snapshot, 'allow', 'allowed', discover.rules, `You may see ${words.name}.`);
+    return { decision, lasts: sure };
   }
 
   const { engine } = snapshot;
   const asks: readonly Question[] = ['call', 'unattended'];
   const { args, alias, tool, kind } = request;
-  if (args === undefined && asks.some((q) => engine.dependsOnArguments(q, alias, tool, kind))) {
+  const reads = asks.some((q) => engine.dependsOnArguments(q, alias, tool, kind));
+  if (args === undefined && reads) {
     const reason = `Whether you may ${words.use} depends on ${words.detail}.`;
-    return settle(snapshot, 'deny', 'depends-on-arguments', [], reason);
+    return { decision: settle(snapshot, 'deny', 'depends-on-arguments', [], reason), lasts: false };
   }
+  const lasts = sure && !reads;
   const call = verdictOn(snapshot, 'call', request);
-  if (call.errors.length > 0) return notEvaluated(snapshot, words.act, call);
+  if (call.errors.length > 0) return { decision: notEvaluated(snapshot, words.act, call), lasts: false };
   if (!call.allowed) {
     const standard = `${snapshot.document.organisation} has not given you permission for ${words.thisAct}.`;
-    return settle(snapshot, 'deny', 'policy-denied', call.rules, standard);
+    return { decision: settle(snapshot, 'deny', 'policy-denied', call.rules, standard), lasts };
   }
   const unattended = verdictOn(snapshot, 'unattended', request);
   // A rule that cannot be applied might have been the one that forbids; asking the person would not replace it.
-  if (unattended.errors.length > 0) return notEvaluated(snapshot, words.act, unattended);
+  if (unattended.errors.length > 0) return { decision: notEvaluated(snapshot, words.act, unattended), lasts: false };
   if (!unattended.allowed) {
     const standard = `${snapshot.document.organisation} wants you to confirm ${words.act} each time.`;
-    return settle(snapshot, 'ask', 'ask', unattended.rules, standard);
+    return { decision: settle(snapshot, 'ask', 'ask', unattended.rules, standard), lasts };
   }
   const rules = [...new Set([...call.rules, ...unattended.rules])];
-  return settle(snapshot, 'allow', 'allowed', rules, `You may ${words.use}.`);
+  return { decision: settle(snapshot, 'allow', 'allowed', rules, `You may ${words.use}.`), lasts };
 }
 
-/** More than any laptop's users, apps and tools; beyond it the oldest verdicts are worked out again. */
-const maxVerdicts = 20_000;
 /** Verdicts that cannot change while a snapshot lives, because no rule in question reads arguments. */
 const verdicts = new WeakMap<PolicySnapshot, Map<string, CedarVerdict>>();
 
@@ -201,9 +253,7 @@ function verdictOn(snapshot: PolicySnapshot, question: Question, request: Decisi
   const verdict = ask();
   // What failed may not fail again; it is refused now and tried anew the next time.
   if (verdict.errors.length > 0) return verdict;
-  const oldest = known.size >= maxVerdicts ? known.keys().next().value : undefined;
-  if (oldest !== undefined) known.delete(oldest);
-  known.set(key, verdict);
+  keep(known, key, verdict, maxKept);
   return verdict;
 }
 

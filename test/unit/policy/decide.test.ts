@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../../main/policy/canonical.ts';
 import {
@@ -273,5 +274,48 @@ describe('when a snapshot is compiled', () => {
     const backwards = [...requests].reverse().map((r) => decide(two, request(two, r)));
     expect(backwards.reverse()).toEqual(forwards);
     expect(requests.map((r) => decide(one, request(one, r)))).toEqual(forwards);
+  });
+
+  it('gives the same decision whatever it was asked before, however alike the names are', () => {
+    const tools = ['a', 'ab', 'b', '1:a'].map((name) => definition(name, { path: text }));
+    const servers = ['x', 'xa'].map((alias) => server(alias, tools, { title: alias }));
+    const rules = [
+      all,
+      'forbid (principal, action in Action::"call", resource) when { context.app == "b" };',
+      'forbid (principal, action in Action::"discover", resource) when { context.app == "ab" && resource.name == "b" };',
+      'forbid (principal, action == Action::"unattended:x.a", resource) when { context.args has path && context.args.path == "ask" };',
+      'forbid (principal, action == Action::"call:xa.ab", resource) when { context has profile && context.profile == "p" };',
+    ].join('\n');
+    const profiles = {
+      profiles: [
+        { name: 'p', title: 'P', tools: ['x.*', 'xa.ab'] },
+        { name: 'pp', title: 'PP', tools: ['x.a'] },
+      ],
+    };
+    const fresh = () => snapshotOf(rules, servers, profiles);
+    const warm = fresh();
+    const names = fc.constantFrom('a', 'ab', 'b', '1:a', 'zz');
+    fc.assert(
+      fc.property(
+        fc.record(
+          {
+            question: fc.constantFrom('discover' as const, 'call' as const),
+            app: names,
+            alias: fc.constantFrom('x', 'xa', ''),
+            tool: names,
+            args: fc.constantFrom({}, { path: 'ask' }, { path: 'other' }),
+            profile: fc.constantFrom('p', 'pp', ''),
+            account: names,
+          },
+          { requiredKeys: ['question', 'app', 'alias', 'tool', 'account'] },
+        ),
+        ({ account, ...asked }) => {
+          const of = (snapshot: PolicySnapshot) =>
+            decide(snapshot, { at: 0, ...asked, user: userOf(snapshot, account) });
+          expect(of(warm)).toEqual(of(fresh()));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });
