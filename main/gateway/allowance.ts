@@ -1,6 +1,6 @@
 /** Small messages one app may send at once, and how many more each second. Far above what a conversation needs. */
 const burst = 2_000;
-const perSecond = 500;
+const perSecond = 100;
 
 interface Bucket {
   left: number;

@@ -82,12 +82,15 @@ export class ModernConversation implements Conversation, RunningRequest {
     readonly method: string;
     readonly params: JsonObject;
     readonly envelope: Envelope;
+    /** What the first HTTP request is answered with. */
+    readonly answer: Answer;
   }) {
     this.app = parts.app;
     this.endpoint = parts.endpoint;
     this.method = parts.method;
     this.params = parts.params;
     this.#envelope = parts.envelope;
+    this.#answer = parts.answer;
   }
 
   get appId(): string {

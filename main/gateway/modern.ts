@@ -81,7 +81,7 @@ export class ModernCallers {
     }
     const envelope = envelopeOf(request.headers as McpHeaders, params);
     if (envelope === undefined) return answer.send(invalidParams(id, unknownLogLevel));
-    const conversation = new ModernConversation({ app, endpoint, method, params, envelope });
+    const conversation = new ModernConversation({ app, endpoint, method, params, envelope, answer });
     const pending = answering.answer(conversation, method, params);
     // "Server Validation": a method this server does not have is 404 with -32601.
     if (pending === undefined) return answer.send(errorMessage(id, methodNotFound(method)), 404);
@@ -132,7 +132,9 @@ export class ModernCallers {
   ): Promise<void> {
     response.on('close', () => conversation.hungUp(answer));
     for (;;) {
-      const leg = await conversation.leg(answer);
+      const next = conversation.leg(answer);
+      if (response.destroyed) conversation.hungUp(answer);
+      const leg = await next;
       if (leg.kind === 'reply') return sendReply(answer, id, leg.reply);
       const room = this.#parked.countOf(conversation.app.id) < limits.parkedPerApp;
       const requestState = room ? this.#parked.park(conversation, limits.parkedSeconds) : undefined;

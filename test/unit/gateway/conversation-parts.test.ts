@@ -95,13 +95,13 @@ describe('when it is asked what a caller offers', () => {
 });
 
 describe('when an app sends small messages without end', () => {
-  it('takes 2,000 at once and 500 a second, of each app by itself', () => {
+  it('takes 2,000 at once and 100 a second, of each app by itself', () => {
     const allowances = new Allowances();
     const take = (count: number, now: number, app = 'a') =>
       Array.from({ length: count }, () => allowances.take(app, now)).filter(Boolean).length;
     expect(take(10_000, 0)).toBe(2_000);
-    expect(take(10_000, 1_000)).toBe(500);
-    expect(take(10_000, 1_500)).toBe(250);
+    expect(take(10_000, 1_000)).toBe(100);
+    expect(take(10_000, 1_500)).toBe(50);
     expect(take(10_000, 1_000_000)).toBe(2_000);
     expect(take(1, 1_000_000, 'b')).toBe(1);
   });
