@@ -54,7 +54,7 @@ export class LiveTasks {
   ): void {
     if (!reply.ok) return;
     const { result } = reply;
-    if (method === 'tasks/result') {
+    if (method === 'tasks/result' || method === 'tasks/cancel') {
       if (typeof params.taskId === 'string') this.#forget(params.taskId);
       const related = isJsonObject(result._meta) ? result._meta[RELATED_TASK] : undefined;
       if (isJsonObject(related) && typeof related.taskId === 'string') this.#forget(related.taskId);

@@ -6,8 +6,9 @@ const METHOD_NOT_FOUND = -32601;
 const INTERNAL_ERROR = -32603;
 /** Requests of one server waiting for an answer at a time: each may be a question to the person. */
 const UNDER_WAY = 64;
-/** Refusals and pongs being delivered at a time: over HTTP each is a request of its own. */
-const DELIVERING = 64;
+/** Refusals and pongs being delivered at a time: over HTTP each is a request of its own. And how many wait for that. */
+const DELIVERING = 16;
+const WAITING = 1_000;
 /** An id is kept as long as its request, and sent back. */
 const ID_CHARACTERS = 256;
 /** How long an answer may take to be accepted. */
@@ -33,6 +34,7 @@ export interface ServerRequestsOptions {
 export class ServerRequests {
   readonly #options: ServerRequestsOptions;
   readonly #underWay = new Map<string | number, UnderWay>();
+  readonly #waiting: { readonly id: string | number; readonly reply: BackendReply }[] = [];
   #delivering = 0;
   #ended = false;
 
@@ -97,6 +99,7 @@ export class ServerRequests {
   /** The session is gone. */
   end(reason: Error): void {
     this.#ended = true;
+    this.#waiting.length = 0;
     const open = [...this.#underWay.values()];
     this.#underWay.clear();
     for (const { controller } of open) controller.abort(reason);
@@ -121,15 +124,19 @@ export class ServerRequests {
 
   /** What is answered without asking anybody. */
   #answerAtOnce(id: string | number, method: string, reply: BackendReply): void {
-    if (this.#delivering >= DELIVERING) {
-      this.#drop(method, 'the server does not take up answers');
-      return;
-    }
+    if (this.#delivering < DELIVERING) this.#deliverNext(id, reply);
+    else if (this.#waiting.length < WAITING) this.#waiting.push({ id, reply });
+    else this.#drop(method, 'the server does not take up answers');
+  }
+
+  #deliverNext(id: string | number, reply: BackendReply): void {
     this.#delivering += 1;
     this.#deliver(id, reply)
-      .catch((error: unknown) => this.#note('backend-undelivered', method, error))
+      .catch((error: unknown) => this.#note('backend-undelivered', 'refusal', error))
       .finally(() => {
         this.#delivering -= 1;
+        const next = this.#waiting.shift();
+        if (next) this.#deliverNext(next.id, next.reply);
       });
   }
 
