@@ -5,7 +5,7 @@ const firstDelayMs = 50;
 const mostDelayMs = 1_000;
 const tellEveryMs = 5_000;
 /** Gatehouse is started at most this often: one that ends right away must not be started in a circle. */
-const startEveryMs = 60_000;
+const startEveryMs = 20_000;
 
 export interface GateParts {
   /** Where Gatehouse answers, as far as its settings say now. */
