@@ -1,6 +1,7 @@
 import type { BackendReply } from '../backends/backends.ts';
 import type { JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
+import type { Clock } from '../ports.ts';
 import { AskFailure, type AskFailureCode } from './ask-failure.ts';
 import { notificationMessage, requestMessage } from './wire.ts';
 
@@ -14,14 +15,20 @@ interface Question {
   /** Whoever asked, to withdraw what it asked when it is over. */
   readonly owner: object;
   readonly onProgress: ((params: JsonObject) => void) | undefined;
+  readonly at: number;
   settle(reply: BackendReply): void;
   fail(code: AskFailureCode): void;
 }
 
 /** What a legacy session was asked and has not answered. The ids are this session's own; a server's never reach the caller. */
 export class Asks {
+  readonly #clock: Clock;
   readonly #questions = new Map<number, Question>();
   #last = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get size(): number {
     return this.#questions.size;
@@ -59,6 +66,7 @@ export class Asks {
       this.#questions.set(id, {
         owner,
         onProgress,
+        at: this.#clock.now(),
         settle(reply) {
           done();
           resolve(reply);
@@ -81,6 +89,12 @@ export class Asks {
   progress(params: JsonObject): void {
     const { progressToken } = params;
     if (typeof progressToken === 'number') this.#questions.get(progressToken)?.onProgress?.(params);
+  }
+
+  /** Withdraws what waited longer than this: nobody will answer it. */
+  expire(maxAgeMs: number): void {
+    const before = this.#clock.now() - maxAgeMs;
+    for (const question of [...this.#questions.values()]) if (question.at < before) question.fail('caller-gone');
   }
 
   /** Withdraws what `owner` asked, or everything. */

@@ -89,6 +89,7 @@ export class SessionEvents implements Keeper {
   #standing: KeptStream[] = [];
   #events: KeptEvent[] = [];
   #size = 0;
+  #closed = false;
 
   constructor(clock: Clock, limits: EventLimits, primes: boolean, shelf: Shelf) {
     this.#clock = clock;
@@ -159,6 +160,7 @@ export class SessionEvents implements Keeper {
   }
 
   keep(stream: KeptStream, seq: number, text: string): void {
+    if (this.#closed) return;
     this.#events.push({ stream, seq, text, at: this.#clock.now() });
     this.#resize(text.length);
     const { eventsPerSession, sizePerSession } = this.#limits;
@@ -170,6 +172,7 @@ export class SessionEvents implements Keeper {
   }
 
   ended(stream: KeptStream): void {
+    if (this.#closed) return;
     this.#endedAt.set(stream, this.#clock.now());
   }
 
@@ -188,9 +191,10 @@ export class SessionEvents implements Keeper {
     for (const [stream, at] of this.#endedAt) if (at < before) this.#forgetStream(stream);
   }
 
-  /** The session is over: so are its streams, and what was kept of them. */
+  /** The session is over, and nothing can be resumed any more. A request that still runs ends its own stream, by its answer. */
   close(): void {
-    for (const stream of [...this.#streams.values()]) stream.end();
+    this.#closed = true;
+    for (const stream of this.#standing) stream.end();
     this.#streams.clear();
     this.#endedAt.clear();
     this.#standing = [];

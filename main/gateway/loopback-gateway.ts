@@ -114,7 +114,7 @@ export class LoopbackGateway implements Gateway {
       ticks++;
       this.#running.pulse();
       if (ticks % 3 === 0) {
-        this.#sessions.pulse();
+        this.#sessions.pulse(limitsOf(this.#inForce()).parkedSeconds * 1_000);
         this.#listeners.pulse();
       }
       if (ticks % 12 === 0) this.#sessions.endIdle();
@@ -202,13 +202,14 @@ export class LoopbackGateway implements Gateway {
       sendAndClose(response, 404, { code: rpcCode.refused, message: 'Not found. AI apps connect to /mcp.' });
       return;
     }
-    const admission = admit({ headers: request.headers, endpoint }, this.#identify, this.#doorPolicy());
+    const inForce = this.#inForce();
+    const admission = admit({ headers: request.headers, endpoint }, this.#identify, this.#doorPolicy(inForce));
     if (!admission.ok) {
       this.#reject(response, admission);
       return;
     }
     this.#deps.apps.touch(admission.app.id);
-    const limits = limitsOf(this.#inForce());
+    const limits = limitsOf(inForce);
     const exchange: Exchange = { request, response, app: admission.app, endpoint, limits };
     const asked: { id: RpcId | null } = { id: null };
     this.#route(exchange, asked).catch((error: unknown) => {
@@ -282,8 +283,7 @@ export class LoopbackGateway implements Gateway {
     return { ok: false, code: 'shutting-down', message };
   }
 
-  #doorPolicy(): DoorPolicy | undefined {
-    const inForce = this.#inForce();
+  #doorPolicy(inForce: InForce): DoorPolicy | undefined {
     if (!inForce.ok) return undefined;
     const { snapshot } = inForce;
     const known = this.#doors.get(snapshot);

@@ -39,13 +39,13 @@ export class LegacySession implements Listening {
   readonly clientInfo: JsonObject;
   readonly offered: JsonObject;
   readonly running = new Map<RpcId, { stop(reason: StopReason): void }>();
-  readonly asks = new Asks();
+  readonly asks: Asks;
   readonly events: SessionEvents;
   /** Undefined until the caller set one. */
   logLevel: string | undefined;
   lastUsedAt: number;
 
-  constructor(introduction: Introduction, events: SessionEvents, now: number) {
+  constructor(introduction: Introduction, events: SessionEvents, clock: Clock) {
     this.app = introduction.app;
     this.endpoint = introduction.endpoint;
     this.version = introduction.version;
@@ -53,7 +53,8 @@ export class LegacySession implements Listening {
     this.clientInfo = introduction.clientInfo;
     this.offered = introduction.offered;
     this.events = events;
-    this.lastUsedAt = now;
+    this.asks = new Asks(clock);
+    this.lastUsedAt = clock.now();
   }
 
   notify(method: string, params: JsonObject): void {
@@ -95,7 +96,7 @@ export class LegacySessions {
     }
     // Earlier revisions' clients take an event without data for a broken message.
     const events = this.#store.open(introduction.version >= '2025-11-25');
-    const session = new LegacySession(introduction, events, this.#clock.now());
+    const session = new LegacySession(introduction, events, this.#clock);
     this.#sessions.set(session.id, session);
     return session;
   }
@@ -127,9 +128,12 @@ export class LegacySessions {
     for (const session of this.#sessions.values()) if (kind in session.offered) session.events.tell(message);
   }
 
-  /** Called now and then: signs of life, and what is kept for too long. */
-  pulse(): void {
-    for (const session of this.#sessions.values()) session.events.pulse();
+  /** Called now and then: signs of life, and the end of what was kept or waited for too long. */
+  pulse(unansweredMs: number): void {
+    for (const { events, asks } of this.#sessions.values()) {
+      events.pulse();
+      asks.expire(unansweredMs);
+    }
     this.#store.expire();
   }
 

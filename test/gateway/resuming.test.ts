@@ -172,6 +172,29 @@ describe('when an answer takes long', () => {
   });
 });
 
+describe('when the session ends while an answer is under way', () => {
+  it('answers on the stream that is open, and lets nobody resume it', async () => {
+    const stops: Script = async (conversation) => {
+      conversation.notify('notifications/progress', { progress: 1 });
+      await until('it is stopped', () => conversation.signal.aborted);
+      return text('never');
+    };
+    const says: Script = async (conversation) => {
+      conversation.notify('notifications/progress', { progress: 1 });
+      await until('it is stopped', () => conversation.signal.aborted);
+      throw new Error('stopped');
+    };
+    house = await openScripted({ tools: { stops, says } });
+    const app = await openSession(house);
+    const [first, second] = [await app.call('stops', 1), await app.call('says', 2)];
+    await second.message('notifications/progress');
+    house.gateway.appEnded(house.appId);
+    await Promise.all([first.ended(), second.ended()]);
+    expect(house.heard).toContain('forget session');
+    expect((await app.listen(second.lastId)).response.status).toBe(404);
+  });
+});
+
 describe('when the standing stream breaks off', () => {
   it('keeps what came meanwhile, and goes on live', async () => {
     house = await openScripted({ tools: { hello: () => text('hi') } });

@@ -11,6 +11,7 @@ import { parsePolicyDocument } from '../../../main/policy/document.ts';
 import type { Json } from '../../../main/policy/json.ts';
 
 const never = new AbortController().signal;
+const clock = { now: () => 0 };
 
 describe('when no policy says otherwise', () => {
   it('has the limits that a policy without any has', () => {
@@ -24,7 +25,7 @@ describe('when a session is asked', () => {
   it('settles each question by its own answer, in whatever order they come', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 8 }), async (order) => {
-        const asks = new Asks();
+        const asks = new Asks(clock);
         const sent: string[] = [];
         const send = (text: string) => sent.push(text) > 0;
         const answers = order.map(() => asks.ask(send, asks, 'roots/list', {}, never, undefined));
@@ -39,7 +40,7 @@ describe('when a session is asked', () => {
   });
 
   it('has at most 64 questions open, and room again once one is over', async () => {
-    const asks = new Asks();
+    const asks = new Asks(clock);
     const ask = (signal = never) => asks.ask(() => true, asks, 'roots/list', {}, signal, undefined);
     const stop = new AbortController();
     const open = Array.from({ length: 64 }, (_, i) => ask(i === 0 ? stop.signal : never));
@@ -52,9 +53,32 @@ describe('when a session is asked', () => {
     await Promise.allSettled(open);
   });
 
+  it('gives up what nobody answers, and says so to the app', async () => {
+    const time = { now: 0 };
+    const asks = new Asks({ now: () => time.now });
+    const sent: string[] = [];
+    const send = (text: string) => sent.push(text) > 0;
+    const old = asks.ask(send, asks, 'roots/list', {}, never, undefined);
+    time.now = 5_000;
+    const young = asks.ask(send, asks, 'roots/list', {}, never, undefined);
+    time.now = 10_001;
+    asks.expire(10_000);
+    await expect(old).rejects.toMatchObject({ code: 'caller-gone' });
+    expect(sent.at(-1)).toBe('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}');
+    asks.settle(2, { ok: true, result: {} });
+    expect(await young).toEqual({ ok: true, result: {} });
+  });
+
   it('sends nothing for a question that is withdrawn already', async () => {
     const sent: string[] = [];
-    const asked = new Asks().ask((text) => sent.push(text) > 0, sent, 'roots/list', {}, AbortSignal.abort(), undefined);
+    const asked = new Asks(clock).ask(
+      (text) => sent.push(text) > 0,
+      sent,
+      'roots/list',
+      {},
+      AbortSignal.abort(),
+      undefined,
+    );
     await expect(asked).rejects.toMatchObject({ code: 'cancelled' });
     expect(sent).toEqual([]);
   });
