@@ -69,8 +69,9 @@ async function readStream(source: StreamSource, answer: HttpAnswer, what: Stream
 
 /**
  * GET with Last-Event-ID (2025-11-25, Streamable HTTP, §Resumability), or without for the server's own stream (`from` undefined), which is opened
- * again whenever it ends. A server may end a stream on purpose and name the time to come back (`retry`), as often as it likes; gives up after 5
- * tries in a row that brought nothing at all. Resolves with the status that refused the server's own stream, if one did.
+ * again whenever it ends. A server may end a stream on purpose and name the time to come back (`retry`), as often as it likes. Gives up after 5
+ * tries in a row that brought nothing at all; for a stream of the server's own that was open once, it does not give up while the server cannot be
+ * reached. Resolves with the status that refused the server's own stream, if one did.
  */
 export async function resumeStream(
   source: StreamSource,
@@ -81,26 +82,30 @@ export async function resumeStream(
   const forRequest = what.id !== undefined;
   let last = from;
   let quiet = 0;
+  let opened = false;
   for (let fruitless = 0; fruitless < FRUITLESS; ) {
-    if (last !== undefined) {
-      const asked = last.retryMs ?? Math.min(RESUME_MS.first * 2 ** fruitless, RESUME_MS.most);
-      const most = forRequest ? QUIET_MS.forRequest : QUIET_MS.forServer;
-      const wait = Math.max(asked, Math.min(QUIET_MS.first * 2 ** quiet, most));
-      await sleep(wait, undefined, { signal, ref: false });
-    }
+    if (last !== undefined) await sleep(waitMs(last, what, { fruitless, quiet }), undefined, { signal, ref: false });
     const lastId: Record<string, string> = last?.lastEventId === undefined ? {} : { 'last-event-id': last.lastEventId };
     const answer = await source.get({ accept: 'text/event-stream', ...lastId }, signal).catch((error: unknown) => {
       if (signal.aborted) throw error;
       source.note('backend-resume', error);
       return undefined;
     });
-    if (answer !== undefined && (answer.statusCode !== 200 || mediaType(answer) !== 'text/event-stream')) {
+    if (answer === undefined || isPassing(answer.statusCode)) {
+      answer?.destroy();
+      if (answer !== undefined) source.note('backend-resume', new Error(`HTTP ${answer.statusCode}`));
+      fruitless = opened && !forRequest ? Math.min(fruitless + 1, FRUITLESS - 1) : fruitless + 1;
+      last ??= EMPTY_END;
+      continue;
+    }
+    if (answer.statusCode !== 200 || mediaType(answer) !== 'text/event-stream') {
       const { statusCode } = answer;
       answer.destroy();
       if (!forRequest) return statusCode;
       throw new WireFailure('unavailable', `its answer broke off and could not be resumed (HTTP ${statusCode})`);
     }
-    const end = answer === undefined ? EMPTY_END : await readStream(source, answer, what);
+    opened = true;
+    const end = await readStream(source, answer, what);
     if (end.answered || signal.aborted) return undefined;
     fruitless = end.events > 0 || end.lastEventId !== undefined ? 0 : fruitless + 1;
     quiet = end.events > 0 ? 0 : Math.min(quiet + 1, 30);
@@ -108,4 +113,20 @@ export async function resumeStream(
   }
   if (forRequest) throw new WireFailure('unavailable', 'its answer broke off and could not be resumed');
   return undefined;
+}
+
+/** The time the server named, or else longer after each failure; and never so short that a server could keep us busy. */
+function waitMs(
+  { retryMs }: StreamEnd,
+  { id }: StreamFor,
+  { fruitless, quiet }: { readonly fruitless: number; readonly quiet: number },
+): number {
+  const asked = retryMs ?? Math.min(RESUME_MS.first * 2 ** fruitless, RESUME_MS.most);
+  const most = id === undefined ? QUIET_MS.forServer : QUIET_MS.forRequest;
+  return Math.max(asked, Math.min(QUIET_MS.first * 2 ** quiet, most));
+}
+
+/** The server, or what stands before it, is busy or being started. */
+function isPassing(status: number): boolean {
+  return status >= 500 || status === 429;
 }

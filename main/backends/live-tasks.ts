@@ -1,13 +1,13 @@
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
 import type { BackendReply } from './backends.ts';
+import { relatedTask } from './related-task.ts';
 
 const TASKS = 256;
 /** For a task whose server names no time or a longer one. */
 const LONGEST_MS = 60 * 60 * 1_000;
 /** A task's id is kept as long as the task. */
 const ID_CHARACTERS = 1_000;
-const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 const ENDED: ReadonlySet<unknown> = new Set(['completed', 'failed', 'cancelled']);
 
 interface LiveTask {
@@ -56,10 +56,10 @@ export class LiveTasks {
     const { result } = reply;
     if (method === 'tasks/result' || method === 'tasks/cancel') {
       if (typeof params.taskId === 'string') this.#forget(params.taskId);
-      const related = isJsonObject(result._meta) ? result._meta[RELATED_TASK] : undefined;
-      if (isJsonObject(related) && typeof related.taskId === 'string') this.#forget(related.taskId);
+      const related = relatedTask(result);
+      if (related !== undefined) this.#forget(related);
     } else if (method.startsWith('tasks/')) this.status(result);
-    else this.#created(token, result, onProgress);
+    else this.#created(token, params, result, onProgress);
   }
 
   /** A task as the server describes it, in an answer or in a notification. */
@@ -67,9 +67,13 @@ export class LiveTasks {
     if (typeof task.taskId === 'string' && ENDED.has(task.status)) this.#forget(task.taskId);
   }
 
-  /** 2025-11-25 wraps the new task in `task`; the extension of 2026-07-28 answers with the task itself. */
-  #created(token: number, result: JsonObject, onProgress: ((params: JsonObject) => void) | undefined): void {
-    const task = isJsonObject(result.task) ? result.task : result.resultType === 'task' ? result : undefined;
+  #created(
+    token: number,
+    params: JsonObject,
+    result: JsonObject,
+    onProgress: ((params: JsonObject) => void) | undefined,
+  ): void {
+    const task = newTask(params, result);
     if (typeof task?.taskId !== 'string' || task.taskId.length > ID_CHARACTERS || ENDED.has(task.status)) return;
     const given = task.ttl ?? task.ttlMs;
     const ms = typeof given === 'number' && given >= 0 ? Math.min(given, LONGEST_MS) : LONGEST_MS;
@@ -85,4 +89,10 @@ export class LiveTasks {
     if (token !== undefined) this.#byToken.delete(token);
     this.#tasks.delete(taskId);
   }
+}
+
+/** 2025-11-25 wraps the task that was asked for in `task`; the extension of 2026-07-28 answers with the task itself. */
+function newTask(params: JsonObject, result: JsonObject): JsonObject | undefined {
+  if (params.task !== undefined) return isJsonObject(result.task) ? result.task : undefined;
+  return result.resultType === 'task' ? result : undefined;
 }

@@ -5,8 +5,11 @@ export class Origins {
   readonly #byRequest = new Map<number, Origin>();
   /** How many requests under way each origin has: one caller's request may need several of ours. */
   readonly #requests = new Map<Origin, number>();
+  /** Requests under way about a task (tasks/result waits for its end), by the task. */
+  readonly #byTask = new Map<string, number>();
 
-  add(id: number, origin: Origin): void {
+  add(id: number, origin: Origin, taskId?: string): void {
+    if (taskId !== undefined) this.#byTask.set(taskId, id);
     this.#byRequest.set(id, origin);
     this.#requests.set(origin, (this.#requests.get(origin) ?? 0) + 1);
   }
@@ -15,6 +18,7 @@ export class Origins {
     const origin = this.#byRequest.get(id);
     if (origin === undefined) return;
     this.#byRequest.delete(id);
+    for (const [taskId, request] of this.#byTask) if (request === id) this.#byTask.delete(taskId);
     const left = (this.#requests.get(origin) ?? 1) - 1;
     if (left > 0) this.#requests.set(origin, left);
     else this.#requests.delete(origin);
@@ -22,6 +26,11 @@ export class Origins {
 
   of(id: number): Origin | undefined {
     return this.#byRequest.get(id);
+  }
+
+  ofTask(taskId: string): Origin | undefined {
+    const id = this.#byTask.get(taskId);
+    return id === undefined ? undefined : this.#byRequest.get(id);
   }
 
   /** Undefined where there is none, or more than one. */

@@ -1,6 +1,7 @@
 import type { BackendSession, ClientSide } from './backends.ts';
 
-const TRIES = 8;
+/** With the longest backoff about a quarter of an hour. */
+const TRIES = 40;
 
 export interface ReopeningOptions {
   /** Milliseconds until a start may be tried. */

@@ -4,14 +4,16 @@ import type { BackendReply, Origin, RequestOptions, ServerRequest } from './back
 import { BackendFailure } from './failure.ts';
 import { FailureWords } from './failure-words.ts';
 import { LiveTasks } from './live-tasks.ts';
-import { answerBytes, MESSAGE_BYTES, OTHER_BYTES, size } from './message.ts';
+import { answerBytes, OTHER_BYTES, size } from './message.ts';
 import { Origins } from './origins.ts';
+import { OwedAnswers } from './owed-answers.ts';
 import { withProgressToken } from './progress-token.ts';
+import { relatedTask } from './related-task.ts';
+import { replyOf } from './reply.ts';
 import { ServerRequests } from './server-requests.ts';
 import { subscriptionOf } from './subscription-id.ts';
 import type { CameOn, Wire, WireLoss } from './wire.ts';
 
-const INTERNAL_ERROR = -32603;
 /** How long a notification may take to be accepted. */
 const NOTIFY_MS = 10_000;
 
@@ -22,9 +24,6 @@ export interface ExchangeOptions extends RequestOptions {
   /** The notifications of a subscription this request opened (2026-07-28); they are told to nobody else. */
   readonly onSubscribed?: (method: string, params: JsonObject) => void;
 }
-
-/** Large answers given up that are remembered as still to come. */
-const OWED = 1_000;
 
 interface Pending {
   readonly mostBytes: number;
@@ -63,8 +62,7 @@ export class Rpc {
   readonly #served: ServerRequests;
   readonly #origins = new Origins();
   readonly #pending = new Map<number, Pending>();
-  /** Requests without an answer that may be large, those that were given up too: it may be on its way. */
-  readonly #owed = new Set<number>();
+  readonly #owed = new OwedAnswers();
   #events: RpcEvents | undefined;
   #nextId = 0;
   #failure: BackendFailure | undefined;
@@ -99,7 +97,7 @@ export class Rpc {
     try {
       await this.wire.start({
         onMessage: (message, bytes, cameOn) => this.#receive(message, bytes, cameOn),
-        mostBytes: () => this.#mostBytes(),
+        mostBytes: () => this.#owed.mostBytes,
         onLoss: (loss) => this.#lost(loss),
       });
     } catch (error) {
@@ -134,10 +132,9 @@ export class Rpc {
         else void this.#tellCancelled(id, reason).finally(() => closeStream.abort());
       };
       options.signal?.addEventListener('abort', cancel, { once: true });
-      const mostBytes = answerBytes(method);
-      this.#pending.set(id, { settle, onProgress, onSubscribed, mostBytes });
-      if (options.origin !== undefined) this.#origins.add(id, options.origin);
-      if (mostBytes > OTHER_BYTES) this.#owe(id);
+      this.#pending.set(id, { settle, onProgress, onSubscribed, mostBytes: answerBytes(method) });
+      if (options.origin !== undefined) this.#origins.add(id, options.origin, taskIdOf(method, params));
+      this.#owed.sent(id, method);
       const token = onProgress ? id : undefined;
       const message: JsonObject = { jsonrpc: '2.0', id, method, params: withProgressToken(params, token) };
       const send = this.wire.send(message, {
@@ -186,17 +183,6 @@ export class Rpc {
     this.#guard(() => events?.onLoss(failure, loss.atOnce === true));
   }
 
-  /** An ordinary message is much smaller than a call's answer may be; which of them a line is, shows only at its end. */
-  #mostBytes(): number {
-    return this.#owed.size > 0 ? MESSAGE_BYTES : OTHER_BYTES;
-  }
-
-  #owe(id: number): void {
-    this.#owed.add(id);
-    const [oldest] = this.#owed;
-    if (this.#owed.size > OWED && oldest !== undefined) this.#owed.delete(oldest);
-  }
-
   #receive(message: JsonObject, bytes: number, cameOn: CameOn): void {
     if (typeof message.method === 'string') {
       const params = isJsonObject(message.params) ? message.params : {};
@@ -209,23 +195,14 @@ export class Rpc {
     }
     const id = typeof message.id === 'number' ? message.id : undefined;
     const pending = id === undefined ? undefined : this.#pending.get(id);
-    if (id !== undefined) this.#owed.delete(id);
+    if (id !== undefined) this.#owed.came(id);
     if (!pending) {
       this.#log.debug('backend-late-answer', { alias: this.alias, id: id ?? typeof message.id });
     } else if (bytes > pending.mostBytes) {
       pending.settle(this.#words.failed('protocol', `its answer is larger than ${size(pending.mostBytes)}`));
-    } else if (isJsonObject(message.error)) {
-      const { code, message: text } = message.error;
-      const error = {
-        ...message.error,
-        code: typeof code === 'number' ? code : INTERNAL_ERROR,
-        message: typeof text === 'string' ? text : 'The server gave no message.',
-      };
-      pending.settle({ ok: false, error });
-    } else if (isJsonObject(message.result)) {
-      pending.settle({ ok: true, result: message.result });
     } else {
-      pending.settle(this.#words.failed('protocol', 'its answer has neither a result object nor an error object'));
+      const broken = () => this.#words.failed('protocol', 'its answer has neither a result object nor an error object');
+      pending.settle(replyOf(message) ?? broken());
     }
   }
 
@@ -234,13 +211,15 @@ export class Rpc {
    * on the stream beside all requests, so that a single request under way is taken for its cause there, too.
    */
   #serve(id: Json, method: string, params: JsonObject, cameOn: CameOn): void {
-    const origin = this.#originOf(cameOn) ?? (cameOn === 'server' ? this.#origins.only() : undefined);
+    const origin = this.#originOf(cameOn === 'server' ? 'shared' : cameOn, params);
     this.#served.take(id, method, params, { origin, agreed: this.era !== undefined });
   }
 
-  #originOf(cameOn: CameOn): Origin | undefined {
+  #originOf(cameOn: CameOn, params: JsonObject): Origin | undefined {
     if (typeof cameOn === 'number') return this.#origins.of(cameOn);
-    return cameOn === 'shared' ? this.#origins.only() : undefined;
+    if (cameOn === 'server') return undefined;
+    const taskId = relatedTask(params);
+    return (taskId === undefined ? undefined : this.#origins.ofTask(taskId)) ?? this.#origins.only();
   }
 
   #tell(method: string, params: JsonObject, cameOn: CameOn): void {
@@ -259,7 +238,7 @@ export class Rpc {
     }
     const subscription = this.era === 'modern' ? (subscriptionOf(params) ?? this.#listenStream(cameOn)) : undefined;
     if (subscription === undefined) {
-      this.#guard(() => this.#events?.onNotification(method, params, this.#originOf(cameOn)));
+      this.#guard(() => this.#events?.onNotification(method, params, this.#originOf(cameOn, params)));
       return;
     }
     const onSubscribed = this.#pending.get(subscription)?.onSubscribed;
@@ -305,4 +284,9 @@ export class Rpc {
   fault(event: string, error: unknown): void {
     this.#log.error(event, { alias: this.alias, error: String(error) });
   }
+}
+
+/** What comes for a task belongs to whoever waits for its result. */
+function taskIdOf(method: string, params: JsonObject): string | undefined {
+  return method === 'tasks/result' && typeof params.taskId === 'string' ? params.taskId : undefined;
 }

@@ -264,7 +264,7 @@ describe.each(transports)('when a tool over %s runs as a task', (transport) => {
 
   it('asks on the stream of whoever waits for the result', async () => {
     const client = caller(() => ({ ok: true, result: { action: 'accept', content: {} } }));
-    const { session } = await open(transport, client);
+    const { session, tool } = await open(transport, client);
     const ask = {
       method: 'elicitation/create',
       params: { message: 'Sure?', requestedSchema: { type: 'object', properties: {} } },
@@ -272,7 +272,11 @@ describe.each(transports)('when a tool over %s runs as a task', (transport) => {
     const reply = await session.request('tools/call', { ...call('task', ask), task: {} }, { timeoutMs });
     const { taskId } = (reply.ok ? reply.result.task : {}) as { taskId: string };
     const origin = {};
+    // Another one is under way, which it must not be taken for.
+    const said = { method: 'notifications/message', params: { level: 'info', data: 0 }, ms: 500 };
+    const beside = tool('notify', said, { other: true });
     expect(jsonOf(await session.request('tasks/result', { taskId }, { timeoutMs, origin }))).toBe('the task is done');
+    await beside;
     expect(client.requests[0]).toMatchObject({ method: 'elicitation/create', params: { message: 'Sure?' } });
     expect(client.requests[0]?.origin).toBe(origin);
     expect(await session.request('tasks/list', {}, { timeoutMs })).toMatchObject({

@@ -329,7 +329,11 @@ describe('when a server answers with tasks without measure', () => {
       caller(),
     );
     for (let n = 0; n < 300; n += 1)
-      await session.request('go', {}, { timeoutMs, onProgress: ({ progress }) => heard.push(Number(progress)) });
+      await session.request(
+        'go',
+        { task: {} },
+        { timeoutMs, onProgress: ({ progress }) => heard.push(Number(progress)) },
+      );
     await session.request('ok', {}, { timeoutMs });
     // Each hears of itself, and the second task hears of later ones until 256 came after it.
     expect(heard.length).toBeGreaterThan(300 + 200);
@@ -347,7 +351,7 @@ describe('when a server answers with tasks without measure', () => {
        else { send({ method: 'notifications/progress', params: { progressToken: globalThis.token, progress: 1 } }); done({}); }`,
       caller(),
     );
-    await session.request('go', {}, { timeoutMs, onProgress: (params) => heard.push(params) });
+    await session.request('go', { task: {} }, { timeoutMs, onProgress: (params) => heard.push(params) });
     await new Promise((resolve) => setTimeout(resolve, 100));
     await ask('go');
     expect(await ask('ok')).toEqual(FINE);

@@ -177,6 +177,22 @@ describe('when a server sends its caller away and wants to be asked later', () =
     expect(client.notifications).toEqual([{ method: 'notifications/message', params: { n: 1 }, origin: undefined }]);
   });
 
+  it('keeps asking for that stream while the server is busy being started again', async () => {
+    const { url, gets } = await server(
+      ({ response }, id) => response.end(message({ id, result: {} })),
+      ({ response }, nth) => {
+        if (nth === 0) head(response).end(prime('s-1', 20));
+        else if (nth < 8) response.writeHead(503).end();
+        else head(response).write(message({ method: 'notifications/message', params: { n: 1 } }, 's-2'));
+      },
+    );
+    backends = backendsFor({ remote: http(url) });
+    const client = caller();
+    await backends.open('remote', 'key', undefined, client);
+    await eventually(() => client.notifications.length === 1);
+    expect(gets.at(-1)?.lastEventId).toBe('s-1');
+  });
+
   it('takes the session for lost where that stream is gone, and a new one starts at once', async () => {
     const { url } = await server(
       ({ response }, id) => response.end(message({ id, result: {} })),

@@ -1,0 +1,18 @@
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { BackendReply } from './backends.ts';
+
+const INTERNAL_ERROR = -32603;
+
+/** What a JSON-RPC answer says, raw; undefined where it is none. */
+export function replyOf(message: JsonObject): BackendReply | undefined {
+  if (isJsonObject(message.error)) {
+    const { code, message: text } = message.error;
+    const error = {
+      ...message.error,
+      code: typeof code === 'number' ? code : INTERNAL_ERROR,
+      message: typeof text === 'string' ? text : 'The server gave no message.',
+    };
+    return { ok: false, error };
+  }
+  return isJsonObject(message.result) ? { ok: true, result: message.result } : undefined;
+}
