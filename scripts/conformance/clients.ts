@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeOrganisation } from './house.ts';
 import type { ServerOptions } from './servers.ts';
 import { type Check, type Revision, requirementsFile, runSuite } from './suite.ts';
 
@@ -40,6 +41,8 @@ export async function runClientScenarios(
         .filter((scenario) => options.only === undefined || scenario === options.only)
         .map((scenario) => ({ revision, scenario })),
     );
+    const organisation = join(work, 'org');
+    await makeOrganisation(organisation);
     options.say(`${wanted.length} client scenarios, ${AT_ONCE} at a time`);
     const reports = new Map<number, ClientReport>();
     let next = 0;
@@ -50,7 +53,7 @@ export async function runClientScenarios(
         const known = expected.find(
           (failure) => failure.scenario === one.scenario && failure.revisions.includes(one.revision),
         );
-        reports.set(index, await runScenario(one.revision, one.scenario, join(work, String(index)), known));
+        reports.set(index, await runScenario({ ...one, organisation, folder: join(work, String(index)) }, known));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -60,15 +63,22 @@ export async function runClientScenarios(
   }
 }
 
-async function runScenario(
-  revision: Revision,
-  scenario: string,
-  folder: string,
-  known: ExpectedFailure | undefined,
-): Promise<ClientReport> {
+interface Scenario {
+  readonly revision: Revision;
+  readonly scenario: string;
+  /** The organisation each driver makes its own from. */
+  readonly organisation: string;
+  /** Where the suite writes. */
+  readonly folder: string;
+}
+
+async function runScenario(wanted: Scenario, known: ExpectedFailure | undefined): Promise<ClientReport> {
+  const { revision, scenario } = wanted;
   const command = `${process.execPath} ${driver}`;
   const words = ['client', '--command', command, '--scenario', scenario, '--spec-version', revision];
-  const { checks: all, output } = await runSuite([...words, '--timeout', '60000'], folder, '');
+  const { checks: all, output } = await runSuite([...words, '--timeout', '60000'], wanted.folder, '', {
+    GATEHOUSE_CONFORMANCE_ORGANISATION: wanted.organisation,
+  });
   const checks = all.get(scenario) ?? [];
   const failures = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING');
   const passed = checks.filter(({ status }) => status === 'SUCCESS').length;

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type HeadlessReady, startScript } from '../processes.ts';
 
@@ -30,13 +31,27 @@ const CEDAR = '@id("everything") permit (principal, action, resource);\n';
 /** Thrown where the server could not be approved or Gatehouse did not start: what was said about it. */
 export class NoHouse extends Error {}
 
-export async function openHouse(url: string): Promise<House> {
+/** An organisation without servers. Making its keys takes longest, so many houses can start from a copy of one. */
+export async function makeOrganisation(folder: string): Promise<void> {
+  await admin('init', folder, '--name', 'Conformance', '--contact', 'it@example.test');
+  writeFileSync(join(folder, 'policy.cedar'), CEDAR);
+}
+
+/** A copy's staff join the copy: its org.json names the repository beside it. */
+function copyOrganisation(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+  const file = join(to, 'org.json');
+  const repository = String(pathToFileURL(join(to, 'repository')));
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), repository }));
+}
+
+export async function openHouse(url: string, organisation?: string): Promise<House> {
   const work = mkdtempSync(join(tmpdir(), 'gatehouse-conformance-'));
   const remove = () => rmSync(work, { recursive: true, force: true, maxRetries: 5 });
   const org = join(work, 'org');
   try {
-    await admin('init', org, '--name', 'Conformance', '--contact', 'it@example.test');
-    writeFileSync(join(org, 'policy.cedar'), CEDAR);
+    if (organisation === undefined) await makeOrganisation(org);
+    else copyOrganisation(organisation, org);
     await admin('server', 'add', org, '--http', url, '--alias', ALIAS);
     await admin('pin', org);
     showResources(join(org, 'manifest.json'));
