@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
+import { inheritedEnvironment } from './inherited-environment.ts';
 
 /**
  * Which certificate authorities this computer trusts. Public, and without them a server behind an inspecting proxy waits
@@ -9,11 +9,11 @@ import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 const TRUST_ANCHORS = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 
 /**
- * The environment of a server process: the SDK's short safe list, where this computer's certificate authorities are, and
+ * The environment of a server process: the short safe list, where this computer's certificate authorities are, and
  * the variables the manifest names; nothing else of ours.
  */
 export function environmentFor(names: readonly string[]): Record<string, string> {
-  const environment = getDefaultEnvironment();
+  const environment = inheritedEnvironment();
   for (const name of [...TRUST_ANCHORS, ...names]) {
     const value = process.env[name];
     if (value !== undefined) environment[name] = value;

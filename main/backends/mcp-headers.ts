@@ -1,5 +1,5 @@
-import { PROTOCOL_VERSION_META_KEY } from '@modelcontextprotocol/client';
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
+import { PROTOCOL_VERSION_META_KEY } from './revision-names.ts';
 
 /** Which field of params the Mcp-Name header repeats (2026-07-28, Streamable HTTP, §Standard request headers). */
 const NAME_FIELD: ReadonlyMap<string, string> = new Map([

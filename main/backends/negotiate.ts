@@ -1,3 +1,6 @@
+import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
+import type { BackendReply, BackendsOptions } from './backends.ts';
+import { BackendFailure } from './failure.ts';
 import {
   CLIENT_CAPABILITIES_META_KEY,
   CLIENT_INFO_META_KEY,
@@ -5,10 +8,7 @@ import {
   PROTOCOL_VERSION_META_KEY,
   SERVER_INFO_META_KEY,
   SUPPORTED_PROTOCOL_VERSIONS,
-} from '@modelcontextprotocol/client';
-import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
-import type { BackendReply, BackendsOptions } from './backends.ts';
-import { BackendFailure } from './failure.ts';
+} from './revision-names.ts';
 import type { Rpc } from './rpc.ts';
 import { reduceServerInfo } from './server-info.ts';
 import { WireFailure } from './wire.ts';

@@ -1,5 +1,5 @@
-import { RELATED_TASK_META_KEY } from '@modelcontextprotocol/client';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import { RELATED_TASK_META_KEY } from './revision-names.ts';
 
 /** The task that a message belongs to (2025-11-25, Tasks, §Associating task-related messages). */
 export function relatedTask(paramsOrResult: JsonObject): string | undefined {

@@ -1,4 +1,3 @@
-import { LOG_LEVEL_META_KEY } from '@modelcontextprotocol/client';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
 import type { BackendReply, BackendSession, ClientSide, ListKind, Origin, RequestOptions } from './backends.ts';
@@ -7,6 +6,7 @@ import { ListenStream } from './listen-stream.ts';
 import { Lists } from './lists.ts';
 import { parameterHeaders } from './mcp-headers.ts';
 import { type Agreement, type ClientInfo, modernMeta } from './negotiate.ts';
+import { LOG_LEVEL_META_KEY } from './revision-names.ts';
 import type { Rpc } from './rpc.ts';
 import { withoutSubscription } from './subscription-id.ts';
 import { Watches } from './watches.ts';

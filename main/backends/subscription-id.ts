@@ -1,5 +1,5 @@
-import { SUBSCRIPTION_ID_META_KEY } from '@modelcontextprotocol/client';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import { SUBSCRIPTION_ID_META_KEY } from './revision-names.ts';
 
 /** Which `subscriptions/listen` request a notification belongs to (2026-07-28, Subscriptions, §Receiving notifications); our ids are numbers. */
 export function subscriptionOf(params: JsonObject): number | undefined {
