@@ -70,7 +70,7 @@ async function attempt(options: ConnectOptions, known: Known | undefined, deadli
     const agreement = await negotiate(rpc, says, known?.era, options.startTimeoutMs);
     rpc.era = agreement.era;
     if (wire instanceof HttpWire && agreement.era === 'legacy') wire.openServerStream();
-    session = new Session({ rpc, agreement, clientInfo, clock, hooks, client });
+    session = new Session({ rpc, agreement, clientInfo, clock, log, hooks, client });
     return session;
   };
   try {

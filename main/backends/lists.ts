@@ -16,6 +16,8 @@ export interface ListSource {
     params: JsonObject,
     options: { timeoutMs: number; signal: AbortSignal },
   ): Promise<BackendReply>;
+  /** Leaves out what may not be used over this transport. */
+  usable?(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[];
   /** A list equal to one that is kept already, or this one: a hundred sessions with one server show one list. */
   share(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[];
 }
@@ -84,7 +86,7 @@ export class Lists {
     const read = await readListPages(alias, kind, lenient, (params) =>
       this.#source.request(method, params, { timeoutMs: PAGE_MS, signal: deadline }),
     );
-    const list = this.#source.share(kind, read);
+    const list = this.#source.share(kind, this.#source.usable?.(kind, read) ?? read);
     this.#last.set(kind, list);
     if (changes === this.#changes.get(kind)) this.#kept.set(kind, { list, at: clock.now() });
     return list;

@@ -58,6 +58,8 @@ export function modernMeta(
 export type ProbeVerdict =
   | { readonly kind: 'modern'; readonly agreement: Agreement }
   | { readonly kind: 'legacy' }
+  /** It refuses the revision and names that very one as supported: a server of several versions behind one address may. */
+  | { readonly kind: 'again' }
   /** A modern server that refuses what we offer: falling back would hide the true reason. */
   | { readonly kind: 'refused'; readonly message: string };
 
@@ -67,6 +69,7 @@ export function judgeProbe(reply: BackendReply): ProbeVerdict {
     const supported = supportedVersions(reply.error.data);
     const legacyOffered = supported.some((version) => SUPPORTED_PROTOCOL_VERSIONS.includes(version));
     if (!MODERN_ERRORS.has(reply.error.code)) return { kind: 'legacy' };
+    if (reply.error.code === UNSUPPORTED_VERSION && supported.includes(MODERN_VERSION)) return { kind: 'again' };
     if (reply.error.code === UNSUPPORTED_VERSION && (legacyOffered || supported.length === 0))
       return { kind: 'legacy' };
     return {
@@ -216,6 +219,11 @@ async function conclude(rpc: Rpc, says: ClientSays, verdict: ProbeVerdict, timeo
       return verdict.agreement;
     case 'legacy':
       return initialize(rpc, says, timeoutMs);
+    case 'again': {
+      const second = judgeProbe(await discover(rpc, says.clientInfo, timeoutMs));
+      const message = `it refuses the protocol revision ${MODERN_VERSION} and says that it speaks it`;
+      return conclude(rpc, says, second.kind === 'again' ? { kind: 'refused', message } : second, timeoutMs);
+    }
     case 'refused':
       throw new BackendFailure('protocol', rpc.alias, `The server "${rpc.alias}" cannot be used: ${verdict.message}.`);
     default:

@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import type { BackendReply, BackendSession, ClientSide, ListKind, Origin, RequestOptions } from './backends.ts';
 import { BackendFailure } from './failure.ts';
+import { headerFault } from './header-declarations.ts';
 import { ListenStream } from './listen-stream.ts';
 import { Lists } from './lists.ts';
 import { parameterHeaders } from './mcp-headers.ts';
@@ -27,6 +28,7 @@ export interface SessionOptions {
   readonly agreement: Agreement;
   readonly clientInfo: ClientInfo;
   readonly clock: Clock;
+  readonly log: Log;
   readonly hooks: SessionHooks;
   readonly client: ClientSide | undefined;
 }
@@ -43,6 +45,7 @@ export class Session implements BackendSession {
   readonly #rpc: Rpc;
   readonly #clientInfo: ClientInfo;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #hooks: SessionHooks;
   readonly #client: ClientSide | undefined;
   readonly #listeners = new Set<(method: string, params: JsonObject) => void>();
@@ -51,10 +54,11 @@ export class Session implements BackendSession {
   #listening: ListenStream | undefined;
   #working = 0;
 
-  constructor({ rpc, agreement, clientInfo, clock, hooks, client }: SessionOptions) {
+  constructor({ rpc, agreement, clientInfo, clock, log, hooks, client }: SessionOptions) {
     this.#rpc = rpc;
     this.#clientInfo = clientInfo;
     this.#clock = clock;
+    this.#log = log;
     this.#hooks = hooks;
     this.#client = client;
     this.alias = rpc.alias;
@@ -67,7 +71,8 @@ export class Session implements BackendSession {
     const { alias, era, capabilities } = this;
     const request: BackendSession['request'] = (method, params, options) => this.request(method, params, options);
     const share: SessionHooks['share'] = (kind, list) => hooks.share(kind, list);
-    this.#lists = new Lists({ alias, capabilities, clock, request, share });
+    const usable = (kind: ListKind, list: readonly JsonObject[]) => this.#usable(kind, list);
+    this.#lists = new Lists({ alias, capabilities, clock, request, usable, share });
     const listen = (notifications: JsonObject, declared: JsonObject) => this.#listenTo(notifications, declared);
     this.#watches = new Watches({ alias, era, capabilities, request, listen });
   }
@@ -179,6 +184,17 @@ export class Session implements BackendSession {
       params: this.#withMeta({ notifications }, declared),
       onNotification: (method, params) => this.receive(method, params, undefined),
       ...(onGap && { onGap }),
+    });
+  }
+
+  #usable(kind: ListKind, list: readonly JsonObject[]): readonly JsonObject[] {
+    if (kind !== 'tools' || this.era !== 'modern' || this.transport !== 'http') return list;
+    return list.filter((tool) => {
+      const fault = headerFault(tool);
+      if (fault === undefined) return true;
+      const name = String(tool.name).slice(0, 200);
+      this.#log.warn('backend-tool-left-out', { alias: this.alias, tool: name, annotation: 'x-mcp-header', fault });
+      return false;
     });
   }
 

@@ -209,6 +209,24 @@ describe('when a remote server', () => {
     expect(methods).toEqual(['server/discover']);
   });
 
+  it.each([
+    ['once, it is asked again and is modern', 1, undefined],
+    ['for ever, that is said and it is not taken for legacy', 9, 'refuses the protocol revision 2026-07-28 and says'],
+  ] as const)('refuses a revision that it says it speaks %s', async (_, times, words) => {
+    const methods: string[] = [];
+    const url = await httpServer((_request, response, { id, method }) => {
+      methods.push(method);
+      const data = { supported: ['2026-07-28'] };
+      if (methods.length <= times)
+        json(response, 400, { jsonrpc: '2.0', id, error: { code: -32022, message: 'not now', data } });
+      else json(response, 200, { jsonrpc: '2.0', id, result: { supportedVersions: ['2026-07-28'], capabilities: {} } });
+    });
+    backends = backendsFor({ remote: http(url) });
+    if (words === undefined) expect(await backends.open('remote', 'key')).toMatchObject({ era: 'modern' });
+    else expect((await failureOf(backends.open('remote', 'key'))).message).toContain(words);
+    expect(methods).toEqual(['server/discover', 'server/discover']);
+  });
+
   it('has been asked once, later sessions of the same launch do not ask again', async () => {
     const methods: string[] = [];
     const url = await httpServer((_, response, { id, method }) => {
