@@ -16,9 +16,13 @@ export interface ApprovalQuestion {
   readonly session: string;
   readonly alias: string;
   readonly serverTitle: string;
+  /** What `tool` names. Absent for a tool. */
+  readonly kind?: 'prompt' | 'resource';
+  /** Name of the tool or prompt, or URI of the resource. */
   readonly tool: string;
-  /** Pinned definition: titles and descriptions of the fields come from its input schema. */
+  /** Pinned definition: titles and descriptions of the fields come from its input schema. Empty for a resource that none describes. */
   readonly definition: JsonObject;
+  /** Empty where nothing was pinned. */
   readonly definitionSha256: string;
   readonly args: JsonObject;
   /** What is sent on beside name and arguments: other members of the params, and `_meta` without this hop's keys. Absent when there is nothing. */

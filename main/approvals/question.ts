@@ -15,6 +15,7 @@ export function freezeQuestion(shown: Shown, askedAt: number, expiresAt: number)
     session: shown.session,
     alias: shown.alias,
     serverTitle: shown.serverTitle,
+    ...(shown.kind !== undefined && { kind: shown.kind }),
     tool: shown.tool,
     definition: shown.definition,
     definitionSha256: shown.definitionSha256,

@@ -2,6 +2,7 @@
 export interface RememberedKey {
   readonly session: string;
   readonly alias: string;
+  readonly kind?: 'prompt' | 'resource';
   readonly tool: string;
   readonly definitionSha256: string;
   readonly policyDigest: string;
@@ -28,5 +29,5 @@ export class RememberedAnswers {
 
 /** JSON keeps the parts apart whatever characters they hold. */
 function nameOf(key: RememberedKey): string {
-  return JSON.stringify([key.alias, key.tool, key.definitionSha256, key.policyDigest]);
+  return JSON.stringify([key.alias, key.kind ?? 'tool', key.tool, key.definitionSha256, key.policyDigest]);
 }

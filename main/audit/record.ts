@@ -17,8 +17,16 @@ export interface CallFacts {
   readonly session: string;
   readonly alias: string;
   /** What was asked of the server. Absent for tools/call. */
-  readonly method?: 'resources/read' | 'resources/subscribe' | 'prompts/get' | 'completion/complete';
-  /** Name of the tool or prompt, or URI of the resource. */
+  readonly method?:
+    | 'resources/read'
+    | 'resources/subscribe'
+    | 'prompts/get'
+    | 'completion/complete'
+    | 'tasks/get'
+    | 'tasks/result'
+    | 'tasks/update'
+    | 'tasks/cancel';
+  /** Name of the tool or prompt, or URI of the resource. With a task, the tool that was called. */
   readonly tool: string;
   /** Hex SHA-256 of the pinned definition; absent when nothing was pinned. */
   readonly definition?: string;
@@ -82,7 +90,10 @@ export type AuditEvent =
   /** While it worked on a call, a server asked the AI app for something, and what came of it. */
   | {
       readonly kind: 'call.input';
+      /** One of no call where the server asked of its own accord; `alias` and `app` are present then. */
       readonly callId: string;
+      readonly alias?: string;
+      readonly app?: string;
       readonly method: string;
       /** "accept", "decline", "cancel" of an elicitation; "ok" or "error" of anything else; "not-allowed" where the policy forbids to ask. */
       readonly answer: string;
@@ -108,6 +119,8 @@ export type AuditEvent =
   | {
       readonly kind: 'definition.changed';
       readonly alias: string;
+      /** What `tool` names. Absent for a tool. */
+      readonly of?: 'prompt' | 'resource-template';
       readonly tool: string;
       readonly pinned?: string;
       readonly shown?: string;

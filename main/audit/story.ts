@@ -64,6 +64,7 @@ function factsOf(start: CallFacts): CallFacts {
     policyVersion: start.policyVersion,
     policyDigest: start.policyDigest,
     ...(profile === undefined ? {} : { profile }),
+    ...(start.method === undefined ? {} : { method: start.method }),
     ...(definition === undefined ? {} : { definition }),
     ...(start.arguments === undefined ? {} : { arguments: start.arguments }),
     ...(start.argumentsBytes === undefined ? {} : { argumentsBytes: start.argumentsBytes }),

@@ -1,10 +1,10 @@
 import type { ApprovalOutcome, Approvals } from '../approvals/approvals.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { Decision } from '../policy/decide.ts';
-import type { CallAnswer, KnownCall, Step } from './call-request.ts';
+import { ended, type KnownCall, type Step } from './call-request.ts';
 import type { Approval } from './carry.ts';
-import { askLine, nameAction, ruleLine, sentence, whyNotApproved } from './refusal.ts';
-import type { Refusals } from './refuse.ts';
+import { askLine, ruleLine, sentence, whyNotApproved } from './refusal.ts';
+import { actionOf, type Refusals } from './refuse.ts';
 import { stopReasonOf } from './stop.ts';
 
 /** Puts the call to the person and records question and answer; anything but a yes is the answer that ends the call. */
@@ -18,24 +18,26 @@ export async function askPerson(
   call: KnownCall,
   decision: Decision,
 ): Promise<Step<Approval>> {
-  const { snapshot, named, request, callId, extra } = call;
+  const { snapshot, subject, callId, extra } = call;
+  const { app, session, signal } = call.request.conversation;
   const { approvals, audit, refusals } = deps;
   const { message, timeoutSeconds } = snapshot.document.approvals;
   const withdraw = new AbortController();
   const asking = approvals.ask(
     {
       callId,
-      app: request.app.name,
+      app: app.name,
       user: deps.account,
-      session: request.session,
-      alias: named.server.alias,
-      serverTitle: named.server.title,
-      tool: named.tool,
-      definition: named.pin.definition,
-      definitionSha256: named.pin.sha256,
+      session,
+      alias: subject.server.alias,
+      serverTitle: subject.server.title,
+      ...(subject.kind !== 'tool' && { kind: subject.kind }),
+      tool: subject.name,
+      definition: subject.pin?.definition ?? {},
+      definitionSha256: subject.pin?.sha256 ?? '',
       args: call.args,
       ...(extra !== undefined && { extra: extra.value }),
-      labels: named.pin.labels,
+      labels: subject.pin?.labels ?? [],
       reason: decision.reason,
       rules: decision.rules.map((rule) => rule.id),
       policyDigest: snapshot.digest,
@@ -43,7 +45,7 @@ export async function askPerson(
       remember: offered(call),
       timeoutMs: timeoutSeconds * 1000,
     },
-    AbortSignal.any([request.signal, withdraw.signal]),
+    AbortSignal.any([signal, withdraw.signal]),
   );
   // None is pending when the person's earlier answer for this conversation still holds.
   const question = approvals.pending().find((each) => each.callId === callId);
@@ -61,10 +63,10 @@ export async function askPerson(
   if (outcome.allowed) {
     return { ok: true, value: outcome.answer === 'allow-once' ? 'person-once' : 'person-session' };
   }
-  const stop = stopReasonOf(request.signal);
+  const stop = stopReasonOf(signal);
   if (stop !== undefined) return ended(refusals.stopped(call, decision, stop));
   const words = sentence(
-    `${nameAction(named.tool, named.server.title)} was not done: ${whyNotApproved(outcome)}.`,
+    `${actionOf(call)} was not done: ${whyNotApproved(outcome)}.`,
     decision.reason,
     ruleLine(decision.rules),
     askLine(decision.contact),
@@ -75,9 +77,5 @@ export async function askPerson(
 /** What a yes may cover. Modern callers have no conversation: one yes there would last as long as the app's key. */
 function offered({ request, snapshot }: KnownCall): readonly ('call' | 'session')[] {
   const { remember } = snapshot.document.approvals;
-  return request.era === 'modern' && remember.length > 0 ? ['call'] : remember;
-}
-
-function ended<T>(answer: CallAnswer): Step<T> {
-  return { ok: false, answer };
+  return request.conversation.era === 'modern' && remember.length > 0 ? ['call'] : remember;
 }

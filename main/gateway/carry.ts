@@ -1,17 +1,30 @@
 import type { AuditWriter, CallOutcome } from '../audit/record.ts';
-import type { BackendReply, BackendSession } from '../backends/backends.ts';
+import type { BackendReply, BackendSession, RequestOptions } from '../backends/backends.ts';
 import { sha256Hex } from '../policy/canonical.ts';
-import type { JsonObject } from '../policy/json.ts';
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
-import { type CallAnswer, depthLimit, type KnownCall, type Lapse, type Verdict } from './call-request.ts';
+import type { Opened } from './backend-sides.ts';
+import { CallOrigin } from './call-origin.ts';
+import type { KnownCall, Lapse, Verdict } from './call-request.ts';
+import type { Conversation, Reply } from './conversation.ts';
+import { Deadline } from './deadline.ts';
+import { complete, createdTaskOf, renameResult, withCacheHints } from './delivery.ts';
 import { failureCode } from './failure.ts';
 import { forwarded } from './forwarded.ts';
-import { askLine, nameAction, sentence, type WireRefusalCode } from './refusal.ts';
-import { complete, type Refusals } from './refuse.ts';
+import type { KeptYes } from './kept-yes.ts';
+import { askLine, sentence, type WireRefusalCode } from './refusal.ts';
+import { actionOf, type Refusals } from './refuse.ts';
+import { checkInputRequests, InputRefused, needsInput, throughRoundTrips } from './round-trips.ts';
+import type { ServerQuestions } from './server-questions.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
+import type { TaskTable } from './task-table.ts';
+import { uriNames } from './uris.ts';
 import { clip, nestsDeeperThan, rpcCode } from './wire.ts';
 
 export type Approval = 'person-once' | 'person-session' | undefined;
+
+/** A task's result is waited for until it is there: an hour, the most a policy lets any call take. */
+const taskResultMs = 3_600_000;
 
 interface EndDetails {
   readonly resultDigest?: string;
@@ -24,26 +37,28 @@ interface EndDetails {
 interface End {
   readonly outcome: CallOutcome;
   readonly details: EndDetails;
-  readonly answer: CallAnswer;
+  readonly answer: Reply;
 }
+
+export interface CarrierParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: AuditWriter;
+  readonly refusals: Refusals;
+  readonly questions: ServerQuestions;
+  readonly kept: KeptYes;
+  readonly tasks: TaskTable;
+}
+
+/** Asks a server something on behalf of a call; by default the call itself. */
+export type Carrying = (call: KnownCall, opened: Opened, origin: CallOrigin) => Promise<BackendReply>;
 
 /** Carries decided calls to their backend: record, forward, bound, record, answer. */
 export class Carrier {
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #audit: AuditWriter;
-  readonly #refusals: Refusals;
+  readonly #parts: CarrierParts;
 
-  constructor(parts: {
-    readonly clock: Clock;
-    readonly log: Log;
-    readonly audit: AuditWriter;
-    readonly refusals: Refusals;
-  }) {
-    this.#clock = parts.clock;
-    this.#log = parts.log;
-    this.#audit = parts.audit;
-    this.#refusals = parts.refusals;
+  constructor(parts: CarrierParts) {
+    this.#parts = parts;
   }
 
   /** `lapsed` says, once the begin row is written, whether the call may no longer be made. */
@@ -51,111 +66,174 @@ export class Carrier {
     call: KnownCall,
     verdict: Verdict,
     approval: Approval,
-    session: BackendSession,
+    opened: Opened,
     lapsed: () => Lapse | undefined,
-  ): Promise<CallAnswer> {
-    const facts = this.#refusals.factsOf(call, verdict);
+    carrying?: Carrying,
+  ): Promise<Reply> {
+    const { audit, clock, refusals } = this.#parts;
+    const facts = refusals.factsOf(call, verdict);
     try {
-      await this.#audit.appendSoon({
+      await audit.appendSoon({
         kind: 'call.begin',
         ...facts,
         ...(approval !== undefined && { approvedBy: approval }),
       });
     } catch (error) {
-      return this.#refusals.unrecorded(call, verdict, error);
+      return refusals.unrecorded(call, verdict, error);
     }
-    const begun = this.#clock.now();
-    return this.#record(call, verdict, begun, await this.#end(call, verdict, session, lapsed));
+    const begun = clock.now();
+    const end = await this.#end(call, verdict, approval, opened, lapsed, carrying);
+    return this.#record(call, verdict, begun, end);
   }
 
   /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between `lapsed` and the sending. */
   async #end(
     call: KnownCall,
     verdict: Verdict,
-    session: BackendSession,
+    approval: Approval,
+    opened: Opened,
     lapsed: () => Lapse | undefined,
+    carrying: Carrying = this.#forward,
   ): Promise<End> {
+    const origin = new CallOrigin(call.request.conversation, call.callId);
+    const { running } = opened.side;
     try {
       const lapse = lapsed();
       if (lapse !== undefined) {
         return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
       }
-      return await this.#forward(call, verdict, session);
+      running.add(origin);
+      return this.#taken(call, verdict, approval, opened, await carrying(call, opened, origin));
     } catch (error) {
       return this.#failed(call, verdict, error);
+    } finally {
+      running.delete(origin);
     }
   }
 
-  async #forward(call: KnownCall, verdict: Verdict, session: BackendSession): Promise<End> {
-    const { request, named, snapshot } = call;
-    const reply: BackendReply = await session.request('tools/call', forwarded(request.params, named.tool), {
-      signal: request.signal,
-      timeoutMs: snapshot.document.resilience.deadlineSeconds * 1000,
-      ...(request.onProgress !== undefined && { onProgress: request.onProgress }),
-    });
-    if (reply.ok) return this.#delivered(call, verdict, reply.result, session.era);
+  readonly #forward: Carrying = (call, opened, origin) => {
+    const { request, subject, snapshot } = call;
+    const { conversation, method } = request;
+    const { session, side } = opened;
+    const onProgress = progressTo(request.params, conversation);
+    const options: RequestOptions = {
+      signal: conversation.signal,
+      origin,
+      timeoutMs: method === 'tasks/result' ? taskResultMs : snapshot.document.resilience.deadlineSeconds * 1_000,
+      clientCapabilities: opened.clientCapabilities,
+      ...(onProgress !== undefined && { onProgress }),
+      ...(conversation.logLevel !== undefined && { logLevel: conversation.logLevel }),
+    };
+    const params = forwarded(method, request.params, subject);
+    if (session.era === 'legacy') {
+      return side.asks
+        ? inItsOwnTime(session, method, params, options, origin)
+        : session.request(method, params, options);
+    }
+    if (conversation.era === 'modern') return session.request(method, params, options);
+    const send = (each: JsonObject) => session.request(method, each, options);
+    return throughRoundTrips(call, this.#parts.questions, params, send);
+  };
+
+  #taken(call: KnownCall, verdict: Verdict, approval: Approval, opened: Opened, reply: BackendReply): End {
+    if (reply.ok) return this.#delivered(call, verdict, approval, opened, reply.result);
+    const { gateway, guard, audit } = call.snapshot.document;
     // It is turned into text here and again for the wire: neither may fail over its depth.
-    if (nestsDeeperThan({ ...reply.error }, depthLimit)) throw new Error(`an error nested deeper than ${depthLimit}`);
+    if (nestsDeeperThan({ ...reply.error }, gateway.depth))
+      throw new Error(`an error nested deeper than ${gateway.depth}`);
     const bytes = Buffer.byteLength(JSON.stringify(reply.error));
-    if (bytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, bytes);
+    if (bytes > guard.resultBytes) return this.#tooLarge(call, verdict, bytes);
     // A server's own words may repeat what it was sent.
-    const keep = snapshot.document.audit.payloads === 'full';
-    const details: EndDetails = keep ? { message: clip(reply.error.message, 1_000) } : {};
+    const details: EndDetails = audit.payloads === 'full' ? { message: clip(reply.error.message, 1_000) } : {};
     // Of a server's own errors only this one has an HTTP status of its own (2026-07-28, "Capability Negotiation").
-    const bad = reply.error.code === rpcCode.missingCapability && session.era === 'modern' && request.era === 'modern';
-    const answer: CallAnswer = { kind: 'error', error: reply.error, ...(bad && { httpStatus: 400 }) };
+    const modern = opened.session.era === 'modern' && call.request.conversation.era === 'modern';
+    const bad = modern && reply.error.code === rpcCode.missingCapability;
+    const answer: Reply = { kind: 'error', error: reply.error, ...(bad && { httpStatus: 400 }) };
     return { outcome: 'backend-error', details, answer };
   }
 
-  #delivered(call: KnownCall, verdict: Verdict, result: JsonObject, backendEra: 'legacy' | 'modern'): End {
-    const { request, snapshot } = call;
+  #delivered(call: KnownCall, verdict: Verdict, approval: Approval, opened: Opened, raw: JsonObject): End {
+    const { request, snapshot, subject } = call;
+    const { conversation, method } = request;
+    const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(subject.server.alias);
+    const named = renameResult(method, raw, rename);
+    const result = conversation.era === 'modern' ? withCacheHints(method, named) : named;
     // The one time a result is turned into text: for the bound, the record and the wire alike. Throws when it nests too deeply.
     const text = JSON.stringify(result);
     const resultBytes = Buffer.byteLength(text);
     if (resultBytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, resultBytes);
-    const unfinished = result.resultType !== undefined && result.resultType !== 'complete';
-    if (request.era === 'legacy' && backendEra === 'modern' && unfinished) {
-      // Multi round-trip answers do not exist for this caller; forwarding one would look like a finished call.
-      throw new Error(`resultType ${clip(JSON.stringify(result.resultType), 200)}`);
-    }
+    const outcome = this.#outcomeOf(call, opened, raw);
+    if (outcome === 'input-required' && approval === 'person-once') this.#parts.kept.keep(call, raw.requestState);
     const keep = snapshot.document.audit.payloads === 'full';
     return {
-      outcome: result.isError === true ? 'tool-error' : 'ok',
+      outcome,
       details: { resultBytes, resultDigest: sha256Hex(text), ...(keep && { result: text }) },
       answer: {
         kind: 'result',
-        text: request.era === 'modern' && result.resultType === undefined ? complete(text) : text,
+        text: conversation.era === 'modern' && result.resultType === undefined ? complete(text) : text,
       },
     };
   }
 
+  /** What a result means. Throws where it is none that this caller could understand. */
+  #outcomeOf(call: KnownCall, { session }: Opened, result: JsonObject): CallOutcome {
+    const { conversation, method, params } = call.request;
+    if (session.era === conversation.era && method === 'tools/call') this.#learnTask(call, session.era, params, result);
+    const { resultType } = result;
+    if (session.era === 'modern' && resultType !== undefined && resultType !== 'complete') {
+      // Forwarding what does not exist for this caller would look like a finished call.
+      if (conversation.era === 'legacy') throw new Error(`resultType ${clip(JSON.stringify(resultType), 200)}`);
+      if (needsInput(result)) {
+        checkInputRequests(call, result);
+        return 'input-required';
+      }
+    }
+    return result.isError === true ? 'tool-error' : 'ok';
+  }
+
+  #learnTask(call: KnownCall, era: 'legacy' | 'modern', params: JsonObject, result: JsonObject): void {
+    const taskId = createdTaskOf(result, era, params);
+    if (taskId === undefined) return;
+    const { server, name } = call.subject;
+    const task = { taskId, alias: server.alias, tool: name, era };
+    if (!this.#parts.tasks.add(call.request.conversation.session, task)) throw new Error('a task id in use already');
+  }
+
   #tooLarge(call: KnownCall, verdict: Verdict, resultBytes: number): End {
-    const { server, tool } = call.named;
     const limit = call.snapshot.document.guard.resultBytes;
     const message = sentence(
-      `The result of ${nameAction(tool, server.title)} was held back: it has ${resultBytes} bytes, and your organisation allows ${limit}. Ask for less at a time.`,
+      `The result of ${actionOf(call)} was held back: it has ${resultBytes} bytes, and your organisation allows ${limit}. Ask for less at a time.`,
       askLine(verdict.contact),
     );
-    const answer = this.#refusals.answer(call, 'result-refused', verdict, message);
+    const answer = this.#parts.refusals.answer(call, 'result-refused', verdict, message);
     return { outcome: 'result-refused', details: { resultBytes, message }, answer };
   }
 
   #failed(call: KnownCall, verdict: Verdict, error: unknown): End {
-    const { request, named, snapshot } = call;
-    const action = nameAction(named.tool, named.server.title);
-    const stop = stopReasonOf(request.signal);
+    const { request, subject, snapshot } = call;
+    const { refusals, log } = this.#parts;
+    const action = actionOf(call);
+    const stop = stopReasonOf(request.conversation.signal);
     if (stop !== undefined) {
       const message = whyStopped(action, stop);
-      const answer: CallAnswer =
-        stop === 'caller' ? { kind: 'none' } : this.#refusals.answer(call, stopCode(stop), verdict, message);
+      const answer: Reply =
+        stop === 'caller' ? { kind: 'none' } : refusals.answer(call, stopCode(stop), verdict, message);
       return { outcome: 'cancelled', details: { message }, answer };
     }
-    const code = failureCode(error);
-    this.#log.warn('backend-failed', { alias: named.server.alias, code, error: String(error) });
     const ends = (outcome: CallOutcome, wire: WireRefusalCode, what: string): End => {
       const message = sentence(what, 'It may have had an effect.', askLine(verdict.contact));
-      return { outcome, details: { message }, answer: this.#refusals.answer(call, wire, verdict, message) };
+      return { outcome, details: { message }, answer: refusals.answer(call, wire, verdict, message) };
     };
+    if (error instanceof InputRefused) {
+      const why = clip(error.message, 500);
+      return ends(
+        'backend-error',
+        'backend-failed',
+        `${action} could not go on: the app did not answer what it asked. ${why}`,
+      );
+    }
+    const code = failureCode(error);
+    log.warn('backend-failed', { alias: subject.server.alias, code, error: String(error) });
     switch (code) {
       case 'timeout': {
         const seconds = snapshot.document.resilience.deadlineSeconds;
@@ -183,25 +261,56 @@ export class Carrier {
    * Writes the end. Fail closed: what is not in the record is not handed out, so a result whose end cannot be written
    * is withheld, and the caller is told that the tool did run.
    */
-  async #record(
-    call: KnownCall,
-    verdict: Verdict,
-    begun: number,
-    { outcome, details, answer }: End,
-  ): Promise<CallAnswer> {
-    const durationMs = Math.max(0, this.#clock.now() - begun);
+  async #record(call: KnownCall, verdict: Verdict, begun: number, { outcome, details, answer }: End): Promise<Reply> {
+    const { audit, clock, log, refusals } = this.#parts;
+    const durationMs = Math.max(0, clock.now() - begun);
     try {
-      await this.#audit.appendSoon({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
+      await audit.appendSoon({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
       return answer;
     } catch (error) {
-      this.#log.error('call-end-not-recorded', { callId: call.callId, error: String(error) });
+      log.error('call-end-not-recorded', { callId: call.callId, error: String(error) });
       if (answer.kind === 'none') return answer;
-      const { server, tool } = call.named;
       const message = sentence(
-        `${nameAction(tool, server.title)} ran, but its result is held back because the record of it could not be written. It may have had an effect: check before you try again.`,
+        `${actionOf(call)} ran, but its result is held back because the record of it could not be written. It may have had an effect: check before you try again.`,
         askLine(verdict.contact),
       );
-      return this.#refusals.answer(call, 'record-unavailable', verdict, message);
+      return refusals.answer(call, 'record-unavailable', verdict, message);
     }
   }
+}
+
+/** Node's longest timer: the deadline counts instead. */
+const endlessMs = 2 ** 31 - 1;
+
+/** What took its server too long, not counting what its caller took to answer. */
+class TookTooLong extends Error {
+  readonly code = 'timeout';
+}
+
+/** A server that asks the caller things is waited for as long as it takes itself. */
+async function inItsOwnTime(
+  session: BackendSession,
+  method: string,
+  params: JsonObject,
+  options: RequestOptions,
+  origin: CallOrigin,
+): Promise<BackendReply> {
+  const deadline = new Deadline(options.timeoutMs, origin.conversation.signal);
+  origin.deadline = deadline;
+  try {
+    return await session.request(method, params, { ...options, timeoutMs: endlessMs, signal: deadline.signal });
+  } catch (error) {
+    if (deadline.passed) throw new TookTooLong('the deadline passed', { cause: error });
+    throw error;
+  } finally {
+    deadline.end();
+  }
+}
+
+/** Passes a backend's progress on under the caller's own token (Progress: tokens are chosen per hop by who asks). */
+function progressTo(params: JsonObject, conversation: Conversation): ((progress: JsonObject) => void) | undefined {
+  const meta = params._meta;
+  const progressToken = isJsonObject(meta) ? meta.progressToken : undefined;
+  if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return undefined;
+  return (progress) => conversation.notify('notifications/progress', { ...progress, progressToken });
 }

@@ -1,83 +1,63 @@
 import type { BackendSession, Backends } from '../backends/backends.ts';
-import { decide, type PolicySnapshot, type User } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
-import { compareTools, type Manifest, type ManifestServer, type PinVerdict } from '../policy/manifest.ts';
+import type { Manifest, ManifestServer, PinVerdict } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
-import { type Endpoint, endpointKey } from './admit.ts';
-import { failureCode } from './failure.ts';
-import type { HeldBackTools } from './held-back.ts';
-import { type NamedTool, nameTable } from './names.ts';
-import { boundVerdicts } from './shown-definition.ts';
+import { endpointKey } from './admit.ts';
+import type { HeldBackTools, PinnedKind } from './held-back.ts';
+import { nameTable } from './names.ts';
+import { renameResource, renameTemplate, renameTool } from './renames.ts';
+import { type Look, type SightKind, Sights } from './sights.ts';
+import { decideOn, type ResourceSubject, type View } from './subjects.ts';
+import type { SearchableTool } from './tool-search-port.ts';
+import { uriNames } from './uris.ts';
 
-/** Whose list: everything a list depends on. */
-export interface View {
-  readonly snapshot: PolicySnapshot;
-  readonly user: User;
-  readonly app: string;
-  readonly endpoint: Endpoint;
-}
+/** What callers are told of when it changes. */
+export type AnnouncedKind = 'tools' | 'prompts' | 'resources';
 
-/** The house's own session with each backend, for looking only. */
-export const houseKey = 'gatehouse';
-
-/** How old what a backend showed may be for a list: lists carry the pinned definitions, whatever it shows since. */
-const listMaxAgeMs = 10_000;
-/** How old it may be for a call: a change nobody announced is found within a second, at one look a second. */
+/** How old what a backend showed may be for a call: a change nobody announced is found within a second, at one look a second. */
 const callMaxAgeMs = 1_000;
-/** No cached answer is young enough. */
-const askAnew = -1;
-/** How long one list waits for backends that are still starting. */
-const listWaitMs = 3_000;
-/** How long one look may take in all. */
-const lookTimeoutMs = 60_000;
-/** A backend that just failed is not tried again by the next list. */
-const failurePauseMs = 3_000;
+/** How old a session's own list of resources may be. */
+const resourcesMaxAgeMs = 10_000;
 /** Decisions may depend on the time of day; a prepared list is not kept longer than this. */
 const preparedMaxAgeMs = 30_000;
-const preparedLimit = 128;
+const preparedLimit = 256;
+/** Resources listed of all servers together: a server may show as many as it likes. */
+const resourceLimit = 10_000;
+/** And their JSON characters together. */
+const resourceTextLimit = 32 << 20;
 
-/** Everything known about what one backend shows to the house. */
-interface Sight {
-  /** How the server is started, and which version: another one must be looked at anew. */
-  readonly launch: string;
-  shown?: readonly JsonObject[];
-  seenAt: number;
-  /** When the last look failed; 0 once one has succeeded. */
-  failedAt: number;
-  looking?: { readonly since: number; readonly done: Promise<void> };
-  /** A list went out without this backend's tools: callers are told when they arrive. */
-  awaited: boolean;
+/** One list as one caller sees it. The arrays are the same objects for as long as nothing changed. */
+export interface Listed {
+  /** JSON text of each entry, in manifest order, then the order of the pins. */
+  readonly texts: readonly string[];
+  /** The tools among them, to search in. */
+  readonly tools: readonly SearchableTool[];
 }
 
 interface Prepared {
   readonly manifest: Manifest;
   readonly generation: number;
   readonly at: number;
-  /** The servers this list rests on. */
-  readonly servers: readonly ManifestServer[];
-  readonly tools: readonly string[];
-}
-
-interface Comparison {
-  readonly verdicts: ReadonlyMap<string, PinVerdict>;
-  readonly clean: boolean;
+  /** What this list rests on. */
+  readonly looks: readonly Look[];
+  /** What servers showed, where the list is of that. */
+  readonly shown: readonly (readonly JsonObject[])[];
+  readonly listed: Listed;
 }
 
 /**
- * What each caller sees. A tool is listed when the policy lets this caller discover it AND its backend, looked at since
- * this gateway started, shows exactly the pinned definition. Nothing is listed on trust: a backend that could not be
- * looked at yet is left out, waited for at most three seconds, and announced with list_changed when it arrives. One
- * that was seen and is down now stays listed by its last sight; each call looks again through its own session.
+ * What each caller sees. A tool, prompt or template is listed when the policy lets this caller discover it AND its backend, looked at since
+ * this gateway started, shows exactly the pinned definition. Nothing is listed on trust: a backend that could not be looked at yet is left
+ * out, waited for at most three seconds, and announced with list_changed when it arrives. One that was seen and is down now stays listed
+ * by its last sight; each call looks again through its own session. Resources are listed as shown where the organisation says so.
  */
 export class Catalog {
-  readonly #backends: Backends;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #held: HeldBackTools;
-  readonly #announce: () => void;
-  readonly #sights = new Map<string, Sight>();
+  readonly #announce: (kind: AnnouncedKind) => void;
+  readonly #sights: Sights;
   readonly #prepared = new Map<string, Prepared>();
-  readonly #comparisons = new WeakMap<readonly JsonObject[], WeakMap<ManifestServer, Comparison>>();
   #generation = 0;
 
   constructor(parts: {
@@ -85,112 +65,208 @@ export class Catalog {
     readonly clock: Clock;
     readonly log: Log;
     readonly held: HeldBackTools;
-    readonly announce: () => void;
+    readonly announce: (kind: AnnouncedKind) => void;
   }) {
-    this.#backends = parts.backends;
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#held = parts.held;
     this.#announce = parts.announce;
+    this.#sights = new Sights({ ...parts, onChange: (kind, tell) => this.#sightChanged(kind, tell) });
   }
 
-  /** The JSON texts of the tools this caller sees, in manifest order, then pin order. */
-  async list(view: View): Promise<readonly string[]> {
-    const { manifest } = view.snapshot;
-    const key = `${view.snapshot.digest}\0${view.user.id}\0${view.app}\0${endpointKey(view.endpoint)}`;
-    const ready = this.#readyList(key, manifest);
-    if (ready !== undefined) return ready;
+  tools(view: View): Promise<Listed> {
+    return this.#named(view, 'tool', 'tools');
+  }
 
-    const visible = this.#discoverable(view);
-    const wanted = [...new Set(visible.map((tool) => tool.server))];
-    await this.#lookAtAll(wanted.filter((server) => !this.#isFresh(server)));
-    for (const server of wanted) if (this.#sightOf(server).shown === undefined) this.#sightOf(server).awaited = true;
+  prompts(view: View): Promise<Listed> {
+    return this.#named(view, 'prompt', 'prompts');
+  }
 
-    const tools: string[] = [];
-    for (const tool of visible) {
-      if (this.verdict(tool.server, tool.tool)?.state !== 'approved') continue;
-      tools.push(JSON.stringify({ ...tool.pin.definition, name: tool.wireName }));
+  async templates(view: View): Promise<Listed> {
+    const ready = this.#ready(view, 'resourceTemplates');
+    if (ready !== undefined) return ready.listed;
+    const servers = this.#serversOf(view, (server) => Object.keys(server.resourceTemplates).length > 0);
+    const looks = servers.map((server): Look => ({ server, kind: 'resourceTemplates' }));
+    await this.#sights.lookAtAll(looks);
+    const uris = uriNames(view.snapshot.manifest, view.endpoint);
+    const texts: string[] = [];
+    for (const server of servers) {
+      const rename = uris.renamerOf(server.alias);
+      for (const [template, { definition }] of Object.entries(server.resourceTemplates)) {
+        if (this.#sights.verdict(server, 'resourceTemplates', template)?.state !== 'approved') continue;
+        texts.push(JSON.stringify(rename === undefined ? definition : renameTemplate(definition, rename)));
+      }
     }
-    if (this.#prepared.size >= preparedLimit) this.#prepared.clear();
-    this.#prepared.set(key, { manifest, generation: this.#generation, at: this.#clock.now(), servers: wanted, tools });
-    return tools;
+    return this.#keep(view, 'resourceTemplates', looks, { texts, tools: [] });
   }
 
-  #readyList(key: string, manifest: Manifest): readonly string[] | undefined {
-    const known = this.#prepared.get(key);
-    if (known === undefined || known.manifest !== manifest || known.generation !== this.#generation) return undefined;
+  /** `sessionOf` answers the caller's own session with a server where it has one open: that one may show it other resources. */
+  async resources(view: View, sessionOf: (alias: string) => BackendSession | undefined): Promise<Listed> {
+    const servers = this.#serversOf(view, (server) => server.resources === 'as-shown');
+    const known = await Promise.all(servers.map((server) => this.#resourcesOf(server, sessionOf(server.alias))));
+    const looks = servers
+      .filter((_, i) => known[i] === undefined)
+      .map((server): Look => ({ server, kind: 'resources' }));
+    await this.#sights.lookAtAll(looks);
+    const shown = servers.map((server, i) => known[i] ?? this.#sights.shown({ server, kind: 'resources' }) ?? []);
+    const ready = this.#ready(view, 'resources');
+    if (ready !== undefined && sameItems(ready.shown, shown)) return ready.listed;
+    const texts = this.#resourceTexts(view, servers, shown);
+    return this.#keep(view, 'resources', [], { texts, tools: [] }, shown);
+  }
+
+  async #resourcesOf(
+    server: ManifestServer,
+    session: BackendSession | undefined,
+  ): Promise<readonly JsonObject[] | undefined> {
+    if (session === undefined) return undefined;
+    try {
+      return await session.list('resources', resourcesMaxAgeMs);
+    } catch (error) {
+      // What the house sees will do.
+      this.#log.debug('own-resources-not-listed', { alias: server.alias, error: String(error) });
+      return undefined;
+    }
+  }
+
+  #resourceTexts(
+    view: View,
+    servers: readonly ManifestServer[],
+    shown: readonly (readonly JsonObject[])[],
+  ): readonly string[] {
+    const uris = uriNames(view.snapshot.manifest, view.endpoint);
+    const texts: string[] = [];
+    let length = 0;
+    for (const [i, server] of servers.entries()) {
+      const rename = uris.renamerOf(server.alias);
+      for (const resource of shown[i] ?? []) {
+        if (typeof resource.uri !== 'string') continue;
+        const text = JSON.stringify(rename === undefined ? resource : renameResource(resource, rename));
+        length += text.length;
+        if (texts.length >= resourceLimit || length > resourceTextLimit) {
+          this.#log.warn('resources-not-all-listed', { alias: server.alias, listed: texts.length });
+          return texts;
+        }
+        texts.push(text);
+      }
+    }
+    return texts;
+  }
+
+  async #named(view: View, kind: 'tool' | 'prompt', sight: PinnedKind): Promise<Listed> {
+    const ready = this.#ready(view, sight);
+    if (ready !== undefined) return ready.listed;
+    const at = this.#clock.now();
+    const visible = [...nameTable(view.snapshot, view.endpoint, kind).values()].filter(
+      (named) => decideOn(view, named, at).effect !== 'deny',
+    );
+    const servers = [...new Set(visible.map(({ server }) => server))];
+    const looks = servers.map((server): Look => ({ server, kind: sight }));
+    await this.#sights.lookAtAll(looks);
+    const uris = uriNames(view.snapshot.manifest, view.endpoint);
+    const texts: string[] = [];
+    const tools: SearchableTool[] = [];
+    for (const { wireName, server, name, pin } of visible) {
+      if (this.#sights.verdict(server, sight, name)?.state !== 'approved') continue;
+      // Only tools say where a page is that shows them; a prompt's definition names nothing but itself.
+      const rename = kind === 'tool' ? uris.renamerOf(server.alias) : undefined;
+      const definition = renameTool(pin.definition, wireName, rename);
+      texts.push(JSON.stringify(definition));
+      if (kind === 'tool') tools.push({ name: wireName, definition });
+    }
+    return this.#keep(view, sight, looks, { texts, tools });
+  }
+
+  /** Servers this caller may see resources of. */
+  #serversOf(view: View, has: (server: ManifestServer) => boolean): readonly ManifestServer[] {
+    const { endpoint, snapshot } = view;
+    const at = this.#clock.now();
+    return snapshot.manifest.servers.filter((server) => {
+      if (server.state === 'revoked' || !has(server)) return false;
+      if (endpoint.kind === 'alias' && endpoint.alias !== server.alias) return false;
+      const any: ResourceSubject = { kind: 'resource', wireName: '', server, name: '' };
+      return decideOn(view, any, at).effect !== 'deny';
+    });
+  }
+
+  #ready(view: View, kind: SightKind): Prepared | undefined {
+    const known = this.#prepared.get(keyOf(view, kind));
+    if (known === undefined || known.manifest !== view.snapshot.manifest) return undefined;
+    if (known.generation !== this.#generation) return undefined;
     const age = this.#clock.now() - known.at;
     if (age < 0 || age >= preparedMaxAgeMs) return undefined;
-    return known.servers.every((server) => this.#isFresh(server)) ? known.tools : undefined;
+    return known.looks.every((look) => this.#sights.isFresh(look)) ? known : undefined;
   }
 
-  #discoverable(view: View): readonly NamedTool[] {
-    const at = this.#clock.now();
-    const visible: NamedTool[] = [];
-    for (const tool of nameTable(view.snapshot.manifest, view.endpoint).values()) {
-      const decision = decide(view.snapshot, {
-        question: 'discover',
-        user: view.user,
-        app: view.app,
-        ...(view.endpoint.kind === 'profile' && { profile: view.endpoint.profile }),
-        alias: tool.server.alias,
-        tool: tool.tool,
-        at,
-      });
-      if (decision.effect !== 'deny') visible.push(tool);
-    }
-    return visible;
+  #keep(
+    view: View,
+    kind: SightKind,
+    looks: readonly Look[],
+    listed: Listed,
+    shown: readonly (readonly JsonObject[])[] = [],
+  ): Listed {
+    const { manifest } = view.snapshot;
+    const key = keyOf(view, kind);
+    const before = this.#prepared.get(key);
+    // The same entries are the same list: what was made from them, an index or a whole answer, is good still.
+    const same = before !== undefined && sameItems(before.listed.texts, listed.texts);
+    const kept = same ? before.listed : listed;
+    if (this.#prepared.size >= preparedLimit && before === undefined) this.#prepared.clear();
+    const generation = this.#generation;
+    this.#prepared.set(key, { manifest, generation, at: this.#clock.now(), looks, shown, listed: kept });
+    return kept;
   }
 
-  /** What the house last saw of one tool; undefined when its backend was not seen yet. */
-  verdict(server: ManifestServer, tool: string): PinVerdict | undefined {
-    const shown = this.#sights.get(server.alias)?.shown;
-    return shown === undefined ? undefined : this.#compare(server, shown).verdicts.get(tool);
+  /** What the house last saw of what is pinned for this subject; undefined where it did not look, or nothing is pinned. */
+  verdict(server: ManifestServer, kind: PinnedKind, name: string): PinVerdict | undefined {
+    return this.#sights.verdict(server, kind, name);
   }
 
-  /** What the session that is to carry a call shows of its tool now. Rejects with BackendFailure. */
+  /** What the session that is to carry a request shows now of what is pinned. Rejects with BackendFailure. */
   async verdictOf(
     session: BackendSession,
     server: ManifestServer,
-    tool: string,
+    kind: PinnedKind,
+    name: string,
     source: string,
     signal: AbortSignal,
   ): Promise<PinVerdict | undefined> {
-    const shown = await session.tools(callMaxAgeMs, signal);
-    const comparison = this.#compare(server, shown);
-    const verdict = comparison.verdicts.get(tool);
+    const shown = await (kind === 'tools'
+      ? session.tools(callMaxAgeMs, signal)
+      : session.list(kind, callMaxAgeMs, signal));
+    const comparison = this.#sights.compare(server, kind, shown);
+    const verdict = comparison.verdicts.get(name);
     // Where nothing differs and nothing did, nothing has to be noted: that is nearly every call.
-    if (!comparison.clean || this.#held.holds(server.alias, source)) {
-      this.#held.note(server.alias, source, comparison.verdicts);
+    if (!comparison.clean || this.#held.holds(server.alias, kind, source)) {
+      this.#held.note(server.alias, kind, source, comparison.verdicts);
     }
     // What one session shows the house should see too, and every list with it.
-    if (verdict?.state !== 'approved') void this.look(server);
+    if (verdict?.state !== 'approved') void this.#sights.look({ server, kind });
     return verdict;
   }
 
-  /** Looks at one backend now; coalesced with a look under way. Resolves when it is known or has failed, never rejects. */
+  /** Looks at a backend's tools now. Resolves when they are known or the look has failed, never rejects. */
   look(server: ManifestServer): Promise<void> {
-    const sight = this.#sightOf(server);
-    if (sight.looking !== undefined) return sight.looking.done;
-    const done = this.#lookNow(server, sight).finally(() => {
-      delete sight.looking;
-    });
-    sight.looking = { since: Date.now(), done };
-    return done;
+    return this.#sights.look({ server, kind: 'tools' });
   }
 
-  /** A backend said its tools changed: those already seen are looked at again. */
+  /** A backend said that what it lists changed: what was seen of it is looked at again. */
+  listChanged(server: ManifestServer, kind: SightKind): void {
+    this.#sights.changed({ server, kind });
+    if (kind !== 'resources') return;
+    // Stands for templates, too; and a caller's own session may show other resources than the house's, so it is told in any case.
+    this.#sights.changed({ server, kind: 'resourceTemplates' });
+    if (server.resources === 'as-shown') this.#announce('resources');
+  }
+
+  /** The same for its tools. */
   toolsChanged(server: ManifestServer): void {
-    const sight = this.#sightOf(server);
-    if (sight.shown === undefined) return;
-    sight.seenAt = 0;
-    void this.look(server);
+    this.listChanged(server, 'tools');
   }
 
   /** A backend is up: if a list went out without it, it is looked at now. */
   cameUp(server: ManifestServer): void {
-    const sight = this.#sightOf(server);
-    if (sight.awaited && sight.shown === undefined) void this.look(server);
+    this.#sights.cameUp(server);
   }
 
   /** A new policy: what was seen of servers that are gone, or started differently now, is forgotten. */
@@ -198,114 +274,20 @@ export class Catalog {
     this.#generation++;
     this.#prepared.clear();
     // A pause, or a policy that ran out, changes nothing about what servers show.
-    if (manifest === undefined) return;
-    this.#held.keepOnly(houseKey);
-    for (const alias of [...this.#sights.keys()]) {
-      const server = manifest.servers.find((each) => each.alias === alias && each.state !== 'revoked');
-      if (server === undefined) {
-        this.#sights.delete(alias);
-        this.#held.forgetAlias(alias);
-        continue;
-      }
-      const { shown } = this.#sightOf(server);
-      if (shown === undefined) this.#held.forgetAlias(alias);
-      else this.#held.note(alias, houseKey, this.#compare(server, shown).verdicts);
-    }
+    if (manifest !== undefined) this.#sights.policyChanged(manifest);
   }
 
-  async #lookAtAll(servers: readonly ManifestServer[]): Promise<void> {
-    const now = Date.now();
-    let wait = 0;
-    const looks: Promise<void>[] = [];
-    for (const server of servers) {
-      const sight = this.#sightOf(server);
-      if (now - sight.failedAt < failurePauseMs) continue;
-      looks.push(this.look(server));
-      // Waited for once, counted from when the look began: a server that hangs or fails does not hold up every list.
-      const began = sight.looking?.since ?? now;
-      if (sight.failedAt === 0) wait = Math.max(wait, began + listWaitMs - now);
-    }
-    if (wait <= 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const timeUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, wait);
-    });
-    await Promise.race([Promise.all(looks), timeUp]);
-    clearTimeout(timer);
-  }
-
-  async #lookNow(server: ManifestServer, sight: Sight): Promise<void> {
-    try {
-      const signal = AbortSignal.timeout(lookTimeoutMs);
-      const session = await this.#backends.open(server.alias, houseKey, signal);
-      this.#takeUp(server, sight, await session.tools(askAnew, signal));
-    } catch (error) {
-      sight.failedAt = Date.now();
-      this.#log.warn('backend-not-seen', { alias: server.alias, code: failureCode(error), error: String(error) });
-    }
-  }
-
-  #takeUp(server: ManifestServer, sight: Sight, shown: readonly JsonObject[]): void {
-    if (this.#sights.get(server.alias) !== sight) return;
-    const before = sight.shown === undefined ? undefined : this.#compare(server, sight.shown).verdicts;
-    const after = this.#compare(server, shown).verdicts;
-    sight.shown = shown;
-    sight.seenAt = this.#clock.now();
-    sight.failedAt = 0;
-    this.#held.note(server.alias, houseKey, after);
-    if (before !== undefined && sameApproved(before, after)) return;
+  #sightChanged(kind: SightKind, tell: boolean): void {
     this.#generation++;
-    const tell = before !== undefined || sight.awaited;
-    sight.awaited = false;
-    if (tell) this.#announce();
-  }
-
-  #isFresh(server: ManifestServer): boolean {
-    const sight = this.#sights.get(server.alias);
-    if (sight?.shown === undefined || sight.launch !== launchOf(server)) return false;
-    const age = this.#clock.now() - sight.seenAt;
-    return age >= 0 && age < listMaxAgeMs;
-  }
-
-  #sightOf(server: ManifestServer): Sight {
-    const known = this.#sights.get(server.alias);
-    const launch = launchOf(server);
-    if (known !== undefined && known.launch === launch) return known;
-    const fresh: Sight = { launch, seenAt: 0, failedAt: 0, awaited: known?.awaited ?? false };
-    this.#sights.set(server.alias, fresh);
-    return fresh;
-  }
-
-  /** Comparing hashes every definition, so it is done once per answer of a backend and per pinned server. */
-  #compare(server: ManifestServer, shown: readonly JsonObject[]): Comparison {
-    const perServer = this.#comparisons.get(shown) ?? new WeakMap<ManifestServer, Comparison>();
-    this.#comparisons.set(shown, perServer);
-    const known = perServer.get(server);
-    if (known !== undefined) return known;
-    const verdicts = boundVerdicts(compareTools(server, shown));
-    const clean = [...verdicts.values()].every((verdict) => verdict.state === 'approved');
-    const comparison: Comparison = { verdicts, clean };
-    perServer.set(server, comparison);
-    return comparison;
+    if (tell) this.#announce(kind === 'resourceTemplates' ? 'resources' : kind);
   }
 }
 
-const launches = new WeakMap<ManifestServer, string>();
-
-function launchOf(server: ManifestServer): string {
-  const known =
-    launches.get(server) ?? JSON.stringify([server.launch, server.server.name ?? '', server.server.version ?? '']);
-  launches.set(server, known);
-  return known;
+/** The kind is first: no alias, name or digest holds a NUL. */
+function keyOf({ snapshot, user, app, endpoint }: View, kind: SightKind): string {
+  return `${kind}\0${snapshot.digest}\0${user.id}\0${app}\0${endpointKey(endpoint)}`;
 }
 
-/** Whether the same tools are approved: what a list shows of them is the pin, so nothing else can make a difference. */
-function sameApproved(before: ReadonlyMap<string, PinVerdict>, after: ReadonlyMap<string, PinVerdict>): boolean {
-  return approvedNames(before) === approvedNames(after);
-}
-
-function approvedNames(verdicts: ReadonlyMap<string, PinVerdict>): string {
-  const names: string[] = [];
-  for (const [name, verdict] of verdicts) if (verdict.state === 'approved') names.push(name);
-  return names.sort().join('\0');
+function sameItems<T>(one: readonly T[], other: readonly T[]): boolean {
+  return one.length === other.length && one.every((item, i) => item === other[i]);
 }

@@ -7,6 +7,7 @@ import type { PolicySnapshot } from '../policy/decide.ts';
 import type { FieldChange } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
 import { LoopbackGateway } from './loopback-gateway.ts';
+import type { ToolSearch } from './tool-search-port.ts';
 
 /** What is in force for new calls, or why nothing is. */
 export type InForce =
@@ -20,6 +21,9 @@ export type InForce =
 /** What a backend showed that is not what was pinned. */
 export interface HeldBack {
   readonly alias: string;
+  /** Absent for a tool. */
+  readonly kind?: 'prompt' | 'resource-template';
+  /** Name of the tool or prompt, or the URI template. */
   readonly tool: string;
   readonly state: 'changed' | 'unpinned' | 'missing';
   readonly changes: readonly FieldChange[];
@@ -38,6 +42,8 @@ export interface GatewayDeps {
   readonly backends: Backends;
   readonly approvals: Approvals;
   readonly audit: AuditWriter;
+  /** Serves profiles that show two tools instead of all; without it they show all. */
+  readonly search?: ToolSearch;
   /** The console, served on the same port. Answers true when it took the request. */
   readonly console?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }

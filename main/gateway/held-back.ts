@@ -7,13 +7,16 @@ import { clip } from './wire.ts';
 /** Rows and entries kept per tool set: a server that shows something new at every look must not fill disk or memory. */
 const perAlias = 500;
 
-/** Tools withheld because what a backend shows is not what was approved. Each difference is recorded once per run. */
+/** What is pinned one by one. */
+export type PinnedKind = 'tools' | 'prompts' | 'resourceTemplates';
+
+/** Withheld because what a backend shows is not what was approved. Each difference is recorded once per run. */
 export class HeldBackTools {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #audit: AuditWriter;
   readonly #onChange: () => void;
-  /** alias → source (which connection showed it) → tool → entry. */
+  /** alias → kind and source (which connection showed it) → name → entry. */
   readonly #entries = new Map<string, Map<string, Map<string, HeldBack>>>();
   readonly #recorded = new Map<string, Set<string>>();
 
@@ -29,13 +32,13 @@ export class HeldBackTools {
     this.#onChange = parts.onChange;
   }
 
-  /** One entry per tool, the oldest sighting first. */
+  /** One entry for each that is withheld: of several sightings the first. */
   list(): readonly HeldBack[] {
     const byTool = new Map<string, HeldBack>();
     for (const sources of this.#entries.values()) {
       for (const tools of sources.values()) {
         for (const entry of tools.values()) {
-          const key = `${entry.alias}\0${entry.tool}`;
+          const key = `${entry.alias}\0${entry.kind ?? ''}\0${entry.tool}`;
           const known = byTool.get(key);
           if (known === undefined || entry.since < known.since) byTool.set(key, entry);
         }
@@ -45,53 +48,48 @@ export class HeldBackTools {
   }
 
   /** Takes up what one connection shows now; entries of that connection that are approved again go. */
-  note(alias: string, source: string, verdicts: ReadonlyMap<string, PinVerdict>): void {
+  note(alias: string, kind: PinnedKind, source: string, verdicts: ReadonlyMap<string, PinVerdict>): void {
     const sources = this.#entries.get(alias) ?? new Map<string, Map<string, HeldBack>>();
-    const before = sources.get(source);
+    const before = sources.get(keyOf(kind, source));
     const now = new Map<string, HeldBack>();
     let changed = false;
-    for (const [tool, verdict] of verdicts) {
+    for (const [name, verdict] of verdicts) {
       if (verdict.state === 'approved' || now.size >= perAlias) continue;
-      const known = before?.get(tool);
-      const entry = heldBackOf(alias, tool, verdict, this.#clock.now());
+      const known = before?.get(name);
+      const entry = heldBackOf(alias, kind, name, verdict, this.#clock.now());
       const same = known?.state === entry.state && known.shownSha256 === entry.shownSha256;
-      now.set(tool, same ? known : entry);
+      now.set(name, same ? known : entry);
       if (same) continue;
       changed = true;
       this.#record(entry, verdict);
     }
     if (now.size !== (before?.size ?? 0)) changed = true;
     if (!changed) return;
-    if (now.size === 0) sources.delete(source);
-    else sources.set(source, now);
+    if (now.size === 0) sources.delete(keyOf(kind, source));
+    else sources.set(keyOf(kind, source), now);
     if (sources.size === 0) this.#entries.delete(alias);
     else this.#entries.set(alias, sources);
     this.#onChange();
   }
 
-  /** Whether anything this connection showed is held back. */
-  holds(alias: string, source: string): boolean {
-    return this.#entries.get(alias)?.has(source) ?? false;
+  /** Whether anything of this kind that this connection showed is held back. */
+  holds(alias: string, kind: PinnedKind, source: string): boolean {
+    return this.#entries.get(alias)?.has(keyOf(kind, source)) ?? false;
   }
 
   /** Other pins are in force: what every other connection showed is compared anew at its next call. */
   keepOnly(source: string): void {
-    let changed = false;
-    for (const [alias, sources] of this.#entries) {
-      for (const each of [...sources.keys()]) if (each !== source) changed = sources.delete(each) || changed;
-      if (sources.size === 0) this.#entries.delete(alias);
-    }
-    if (changed) this.#onChange();
+    this.#forgetWhere((_alias, each) => sourceOf(each) !== source);
   }
 
   /** The connection is gone, and with it what it showed. */
   forgetSource(source: string): void {
-    let changed = false;
-    for (const [alias, sources] of this.#entries) {
-      changed = sources.delete(source) || changed;
-      if (sources.size === 0) this.#entries.delete(alias);
-    }
-    if (changed) this.#onChange();
+    this.#forgetWhere((_alias, each) => sourceOf(each) === source);
+  }
+
+  /** What this connection showed of this kind is not known any more. */
+  forget(alias: string, kind: PinnedKind, source: string): void {
+    this.#forgetWhere((each, key) => each === alias && key === keyOf(kind, source));
   }
 
   /** The tool set is no longer part of the policy, or is started differently now. */
@@ -99,16 +97,26 @@ export class HeldBackTools {
     if (this.#entries.delete(alias)) this.#onChange();
   }
 
+  #forgetWhere(forgets: (alias: string, key: string) => boolean): void {
+    let changed = false;
+    for (const [alias, sources] of this.#entries) {
+      for (const key of [...sources.keys()]) if (forgets(alias, key)) changed = sources.delete(key) || changed;
+      if (sources.size === 0) this.#entries.delete(alias);
+    }
+    if (changed) this.#onChange();
+  }
+
   #record(entry: HeldBack, verdict: PinVerdict): void {
     const recorded = this.#recorded.get(entry.alias) ?? new Set<string>();
     this.#recorded.set(entry.alias, recorded);
-    const key = `${entry.tool}\0${entry.state}\0${entry.pinnedSha256 ?? ''}\0${entry.shownSha256 ?? ''}`;
+    const key = `${entry.kind ?? ''}\0${entry.tool}\0${entry.state}\0${entry.pinnedSha256 ?? ''}\0${entry.shownSha256 ?? ''}`;
     if (recorded.has(key) || recorded.size >= perAlias) return;
     recorded.add(key);
     try {
       this.#audit.append({
         kind: 'definition.changed',
         alias: entry.alias,
+        ...(entry.kind !== undefined && { of: entry.kind }),
         tool: clip(entry.tool, 200),
         ...(entry.pinnedSha256 !== undefined && { pinned: entry.pinnedSha256 }),
         ...(entry.shownSha256 !== undefined && { shown: entry.shownSha256 }),
@@ -140,26 +148,32 @@ export function changesInWords(verdict: PinVerdict): string {
 
 function heldBackOf(
   alias: string,
+  kind: PinnedKind,
   tool: string,
   verdict: Exclude<PinVerdict, { state: 'approved' }>,
   since: number,
 ): HeldBack {
+  const of = { alias, ...(kind !== 'tools' && { kind: kindNames[kind] }), tool, since };
   switch (verdict.state) {
-    case 'changed':
-      return {
-        alias,
-        tool,
-        state: 'changed',
-        changes: verdict.changes,
-        pinnedSha256: verdict.pin.sha256,
-        shownSha256: verdict.shownSha256,
-        since,
-      };
+    case 'changed': {
+      const { changes, pin, shownSha256 } = verdict;
+      return { ...of, state: 'changed', changes, pinnedSha256: pin.sha256, shownSha256 };
+    }
     case 'unpinned':
-      return { alias, tool, state: 'unpinned', changes: [], shownSha256: verdict.shownSha256, since };
+      return { ...of, state: 'unpinned', changes: [], shownSha256: verdict.shownSha256 };
     case 'missing':
-      return { alias, tool, state: 'missing', changes: [], pinnedSha256: verdict.pin.sha256, since };
+      return { ...of, state: 'missing', changes: [], pinnedSha256: verdict.pin.sha256 };
     default:
       return verdict satisfies never;
   }
+}
+
+const kindNames = { prompts: 'prompt', resourceTemplates: 'resource-template' } as const;
+
+function keyOf(kind: PinnedKind, source: string): string {
+  return `${kind} ${source}`;
+}
+
+function sourceOf(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
 }

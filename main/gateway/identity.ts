@@ -2,7 +2,7 @@ import type { Backends } from '../backends/backends.ts';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { Endpoint } from './admit.ts';
-import { houseKey } from './catalog.ts';
+import { houseKey } from './sights.ts';
 import { clip } from './wire.ts';
 
 /** What an endpoint says of itself, in `initialize` and `server/discover`. */

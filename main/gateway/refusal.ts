@@ -1,7 +1,7 @@
 import type { ApprovalOutcome } from '../approvals/approvals.ts';
 import type { RefusalCode, RuleRef } from '../audit/record.ts';
 import type { Problem } from '../policy/json.ts';
-import { metaKey } from './wire.ts';
+import { metaKey, type RpcError, rpcCode } from './wire.ts';
 
 /** What an AI app may read as the code of a refusal: the record's, and those that end a call already begun. */
 export type WireRefusalCode =
@@ -26,12 +26,53 @@ export interface Refusal {
 
 /** The refusal as a tool result an AI app can show (MCP, Tools, "Error Handling": tool execution errors). JSON text. */
 export function refusalResult(refusal: Refusal): string {
-  const { code, message, rules, reason, contact, callId } = refusal;
   return JSON.stringify({
-    content: [{ type: 'text', text: message }],
+    content: [{ type: 'text', text: refusal.message }],
     isError: true,
-    _meta: { [metaKey.refusal]: { code, rules: rules.map((rule) => rule.id), reason, contact, callId } },
+    _meta: { [metaKey.refusal]: particulars(refusal) },
   });
+}
+
+/** The refusal where a request has no result to say it in: an error whose data is what a tool result has in `_meta`. */
+export function refusalError(refusal: Refusal): RpcError {
+  const { code, message } = refusal;
+  return { code: refusalCode(code), message, data: { [metaKey.refusal]: particulars(refusal) } };
+}
+
+function particulars({ code, rules, reason, contact, callId }: Refusal) {
+  return { code, rules: rules.map((rule) => rule.id), reason, contact, callId };
+}
+
+/** Before 2026-07-28 ("Resources", Error Handling); -32602 since. */
+export const legacyResourceNotFound = -32002;
+
+/** Whose fault it is: the request's, a decision against it, or something that broke. */
+function refusalCode(code: WireRefusalCode): number {
+  switch (code) {
+    case 'invalid-arguments':
+    case 'unknown-tool':
+      return rpcCode.invalidParams;
+    case 'policy-denied':
+    case 'not-approved-by-person':
+    case 'definition-changed':
+    case 'no-policy':
+    case 'policy-expired':
+    case 'app-not-allowed':
+    case 'paused':
+    case 'shutting-down':
+    case 'result-refused':
+    case 'revoked':
+    case 'too-many-calls':
+    case 'cancelled':
+      return rpcCode.refused;
+    case 'backend-unavailable':
+    case 'record-unavailable':
+    case 'timeout':
+    case 'backend-failed':
+      return rpcCode.internalError;
+    default:
+      return code satisfies never;
+  }
 }
 
 /** "Create issue" in GitHub. */

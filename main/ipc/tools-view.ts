@@ -34,7 +34,7 @@ export function readToolSets(rooms: Rooms): ToolSetView[] {
   const held = rooms.gateway.heldBack();
   return snapshot.manifest.servers.map((server) => {
     const status = statuses.get(server.alias);
-    const mine = held.filter(({ alias }) => alias === server.alias);
+    const mine = held.filter(({ alias, kind }) => alias === server.alias && kind === undefined);
     const version = server.server.version;
     const description = server.server.description;
     const actions = Object.entries(server.tools)

@@ -11,7 +11,7 @@ export function offeredSnapshots(switches: Switches): (snapshot: PolicySnapshot)
     const offered =
       servers.length === source.manifest.servers.length
         ? source
-        : { ...source, manifest: { ...source.manifest, servers } };
+        : { ...source, manifest: { ...source.manifest, servers, named: source.manifest.servers } };
     last = { source, off, offered };
     return offered;
   };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { complete } from '../../../main/gateway/delivery.ts';
 import { capabilities, instructionsFor } from '../../../main/gateway/identity.ts';
 import { askLine, nameAction, refusalResult, ruleLine, type WireRefusalCode } from '../../../main/gateway/refusal.ts';
-import { complete } from '../../../main/gateway/refuse.ts';
 import {
   batchVersion,
   errorMessage,

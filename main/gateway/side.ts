@@ -1,0 +1,257 @@
+import type { BackendReply, BackendSession, ClientSide, Origin, ServerRequest } from '../backends/backends.ts';
+import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { Log } from '../ports.ts';
+import { CallOrigin } from './call-origin.ts';
+import type { Conversation, Listening } from './conversation.ts';
+import type { InForce } from './gateway.ts';
+import type { ServerQuestions } from './server-questions.ts';
+import { uriNames } from './uris.ts';
+import { logLevels, rpcCode } from './wire.ts';
+
+/** How long a server may take over what it is told beside requests. */
+const tellMs = 10_000;
+/** Tasks of callers that one server may know of. */
+const callerTaskLimit = 1_000;
+
+/** What servers say unasked that never reaches a caller as it is: lists are announced by the catalog, the rest belongs to the hop. */
+const ownToTheHop: ReadonlySet<string> = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/subscriptions/acknowledged',
+  'notifications/initialized',
+  'notifications/cancelled',
+  'notifications/progress',
+]);
+
+/** What a caller of 2026-07-28 does not know any more, or hears of on streams that ask for it only. */
+const legacyOnly: ReadonlySet<string> = new Set(['notifications/elicitation/complete', 'notifications/tasks/status']);
+
+/** What stands behind one backend session of a caller: it answers for the caller, and passes on to it. */
+export class Side implements ClientSide {
+  readonly alias: string;
+  readonly capabilities: JsonObject;
+  /** Requests of the caller that are under way in this session. */
+  readonly running = new Set<CallOrigin>();
+  readonly #standing: Listening | undefined;
+  readonly #questions: ServerQuestions;
+  readonly #inForce: () => InForce;
+  readonly #log: Log;
+  /** Who hears of changes of which of the server's resources, by the server's own URIs. */
+  readonly #watching = new Map<Listening, ReadonlySet<string>>();
+  /** Tasks the caller made of this server's requests: of others' it learns nothing. */
+  readonly #callerTasks = new Set<string>();
+  #session: BackendSession | undefined;
+  #level: string | undefined;
+
+  constructor(parts: {
+    readonly alias: string;
+    readonly capabilities: JsonObject;
+    readonly standing: Listening | undefined;
+    readonly questions: ServerQuestions;
+    readonly inForce: () => InForce;
+    readonly log: Log;
+  }) {
+    this.alias = parts.alias;
+    this.capabilities = parts.capabilities;
+    this.#standing = parts.standing;
+    this.#questions = parts.questions;
+    this.#inForce = parts.inForce;
+    this.#log = parts.log;
+  }
+
+  /** Whether the server was told of anything it may ask. */
+  get asks(): boolean {
+    for (const _capability in this.capabilities) return true;
+    return false;
+  }
+
+  /** The session last opened; it may be gone by now. */
+  get session(): BackendSession | undefined {
+    return this.#session;
+  }
+
+  onOpen(session: BackendSession): void {
+    this.#session = session;
+    if (this.#level !== undefined) this.#tellLevel(session, this.#level);
+    const uris = this.#watched();
+    if (uris.size === 0) return;
+    session.watch(uris).catch((error: unknown) => this.#note('backend-not-watched-again', error));
+  }
+
+  /** A legacy caller wants messages of this severity and above. */
+  setLevel(level: string): void {
+    if (this.#level === level) return;
+    this.#level = level;
+    if (this.#session !== undefined) this.#tellLevel(this.#session, level);
+  }
+
+  /** Of several requests that share this session, the one that wants most decides what the server says; each caller is told no more than it wants. */
+  async wantLevel(session: BackendSession, level: string): Promise<void> {
+    if (session.era === 'modern' || session.capabilities.logging === undefined) return;
+    if (this.#level !== undefined && rankOf(this.#level) <= rankOf(level)) return;
+    this.#level = level;
+    await this.#sendLevel(session, level);
+  }
+
+  rootsChanged(): void {
+    const { roots } = this.capabilities;
+    const session = this.#session;
+    if (session === undefined || session.era === 'modern') return;
+    if (!isJsonObject(roots) || roots.listChanged !== true) return;
+    session
+      .notify('notifications/roots/list_changed', {})
+      .catch((error: unknown) => this.#note('roots-change-not-told', error));
+  }
+
+  watchedBy(listening: Listening): ReadonlySet<string> {
+    return this.#watching.get(listening) ?? new Set();
+  }
+
+  /** Replaces what one listener hears of; answers the server's refusals by URI. Rejects with BackendFailure. */
+  async watch(
+    session: BackendSession,
+    listening: Listening,
+    uris: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, BackendReply>> {
+    const before = this.#watching.get(listening);
+    this.#setWatched(listening, uris);
+    let refusals: ReadonlyMap<string, BackendReply>;
+    try {
+      refusals = await session.watch(this.#watched());
+    } catch (error) {
+      this.#setWatched(listening, before ?? new Set());
+      throw error;
+    }
+    if (refusals.size > 0) {
+      const kept = [...this.watchedBy(listening)].filter((uri) => refusals.get(uri)?.ok !== false);
+      this.#setWatched(listening, new Set(kept));
+    }
+    return refusals;
+  }
+
+  /** Forgets what a listener heard of, without telling the server. */
+  unwatch(listening: Listening, kept: ReadonlySet<string>): void {
+    this.#setWatched(listening, kept);
+  }
+
+  #setWatched(listening: Listening, uris: ReadonlySet<string>): void {
+    if (uris.size === 0) this.#watching.delete(listening);
+    else this.#watching.set(listening, uris);
+  }
+
+  async onRequest({ method, params, origin, signal }: ServerRequest): Promise<BackendReply> {
+    if (method.startsWith('tasks/')) return this.#onTaskRequest({ method, params, origin, signal });
+    const reply = await this.#ask({ method, params, origin, signal });
+    if (reply.ok && isJsonObject(params.task)) this.#learnTask(reply.result.task);
+    return reply;
+  }
+
+  async #onTaskRequest(request: ServerRequest): Promise<BackendReply> {
+    const { taskId } = request.params;
+    const known = typeof taskId === 'string' && this.#callerTasks.has(taskId);
+    if (request.method !== 'tasks/list' && !known) {
+      const message = 'Failed to retrieve task: Task not found';
+      return { ok: false, error: { code: rpcCode.invalidParams, message } };
+    }
+    const reply = await this.#ask(request);
+    if (!reply.ok || request.method !== 'tasks/list') return reply;
+    const tasks = Array.isArray(reply.result.tasks) ? reply.result.tasks : [];
+    const own = tasks.filter((task) => isJsonObject(task) && this.#callerTasks.has(String(task.taskId)));
+    return { ok: true, result: { ...reply.result, tasks: own } };
+  }
+
+  #learnTask(task: unknown): void {
+    if (!isJsonObject(task) || typeof task.taskId !== 'string') return;
+    this.#callerTasks.add(task.taskId);
+    const [oldest] = this.#callerTasks;
+    if (this.#callerTasks.size > callerTaskLimit && oldest !== undefined) this.#callerTasks.delete(oldest);
+  }
+
+  async #ask({ method, params, origin, signal }: ServerRequest): Promise<BackendReply> {
+    const call = this.#callOf(origin);
+    const asked = { alias: this.alias, caller: call?.conversation ?? this.#standing, callId: call?.callId };
+    const runOn = call?.deadline?.hold();
+    try {
+      return await this.#questions.ask(asked, method, params, signal);
+    } finally {
+      runOn?.();
+    }
+  }
+
+  /** Where the connection cannot tell which request a question belongs to, it goes to one of the same caller's that is under way. */
+  #callOf(origin: Origin | undefined): CallOrigin | undefined {
+    if (origin instanceof CallOrigin) return origin;
+    const [some] = this.running;
+    return some;
+  }
+
+  onNotification(method: string, params: JsonObject, origin: Origin | undefined): void {
+    if (ownToTheHop.has(method)) return;
+    if (method === 'notifications/resources/updated') {
+      this.#resourceUpdated(params);
+      return;
+    }
+    if (method === 'notifications/message' && !this.#mayLog()) return;
+    const conversation: Conversation | undefined = origin instanceof CallOrigin ? origin.conversation : undefined;
+    const listener = conversation ?? this.#standing;
+    if (listener === undefined || (listener.era === 'modern' && legacyOnly.has(method))) return;
+    listener.notify(method, params);
+  }
+
+  /** Where no logging was declared when the server was pinned, callers were told of none ("Capability Negotiation"). */
+  #mayLog(): boolean {
+    const inForce = this.#inForce();
+    const server = inForce.ok && inForce.snapshot.manifest.servers.find(({ alias }) => alias === this.alias);
+    return server ? server.capabilities.logging !== undefined : false;
+  }
+
+  /** The one that changed, or one below what was asked for ("Resources", Subscriptions). */
+  #resourceUpdated(params: JsonObject): void {
+    const { uri } = params;
+    const inForce = this.#inForce();
+    if (typeof uri !== 'string' || !inForce.ok) return;
+    for (const [listening, uris] of this.#watching) {
+      if (!uris.has(uri) && ![...uris].some((watched) => isBelow(watched, uri))) continue;
+      const rename = uriNames(inForce.snapshot.manifest, listening.endpoint).renamerOf(this.alias);
+      listening.notify(
+        'notifications/resources/updated',
+        rename === undefined ? params : { ...params, uri: rename(uri) },
+      );
+    }
+  }
+
+  #watched(): ReadonlySet<string> {
+    const all = new Set<string>();
+    for (const uris of this.#watching.values()) for (const uri of uris) all.add(uri);
+    return all;
+  }
+
+  #tellLevel(session: BackendSession, level: string): void {
+    if (session.era === 'modern' || session.capabilities.logging === undefined) return;
+    void this.#sendLevel(session, level);
+  }
+
+  async #sendLevel(session: BackendSession, level: string): Promise<void> {
+    try {
+      const reply = await session.request('logging/setLevel', { level }, { timeoutMs: tellMs });
+      if (!reply.ok) this.#note('log-level-refused', reply.error.message);
+    } catch (error) {
+      // Messages are a courtesy: the call they belong to goes on without.
+      this.#note('log-level-not-told', error);
+    }
+  }
+
+  #note(event: string, error: unknown): void {
+    this.#log.debug(event, { alias: this.alias, error: String(error) });
+  }
+}
+
+/** The least severe first. */
+function rankOf(level: string): number {
+  return (logLevels as readonly string[]).indexOf(level);
+}
+
+function isBelow(parent: string, uri: string): boolean {
+  return uri.startsWith(parent) && (parent.endsWith('/') || '/?#'.includes(uri.charAt(parent.length)));
+}

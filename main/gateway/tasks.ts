@@ -1,0 +1,194 @@
+import type { AuditWriter } from '../audit/record.ts';
+import type { BackendReply } from '../backends/backends.ts';
+import { sha256Hex } from '../policy/canonical.ts';
+import type { PolicySnapshot } from '../policy/decide.ts';
+import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { BackendSides, Opened } from './backend-sides.ts';
+import type { Calls } from './call.ts';
+import type { CallRequest, TaskMethod } from './call-request.ts';
+import { tasksExtension } from './capabilities.ts';
+import type { Conversation, Reply } from './conversation.ts';
+import { complete, renameResult } from './delivery.ts';
+import { withoutHopMeta } from './forwarded.ts';
+import type { InForce } from './gateway.ts';
+import type { Named } from './names.ts';
+import { nameAction } from './refusal.ts';
+import { inputRequestsOf, mayAsk } from './server-questions.ts';
+import { decideOn } from './subjects.ts';
+import type { KnownTask, TaskTable } from './task-table.ts';
+import { uriNames } from './uris.ts';
+import { nestsDeeperThan, rpcCode } from './wire.ts';
+
+/** Tasks one tasks/list tells of, the newest: each is asked for. */
+const listLimit = 100;
+
+const legacyMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel']);
+const modernMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel']);
+
+export function isTaskMethod(era: 'legacy' | 'modern', method: string): boolean {
+  return (era === 'legacy' ? legacyMethods : modernMethods).has(method);
+}
+
+export interface TaskDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly inForce: () => InForce;
+  readonly audit: AuditWriter;
+  readonly calls: Calls;
+  readonly sides: BackendSides;
+  readonly table: TaskTable;
+}
+
+/**
+ * What callers ask of tasks their calls were made into (2025-11-25, "Tasks"; 2026-07-28, the tasks extension). A task id reaches only the
+ * server that gave it, and only from the caller it was given to; any other is answered as a server answers one it does not know. Asking how
+ * a task stands is not recorded; its result, what it is sent and that it is cancelled are, as calls of their own under the tool's name.
+ */
+export class Tasks {
+  readonly #deps: TaskDeps;
+
+  constructor(deps: TaskDeps) {
+    this.#deps = deps;
+  }
+
+  async answer(conversation: Conversation, method: string, params: JsonObject): Promise<Reply> {
+    if (conversation.era === 'modern' && !declaresTasks(conversation.capabilities)) return missingExtension;
+    const inForce = this.#deps.inForce();
+    if (!inForce.ok) return { kind: 'error', error: { code: rpcCode.refused, message: inForce.message } };
+    const { snapshot } = inForce;
+    if (nestsDeeperThan(params, snapshot.document.gateway.depth)) return notFound;
+    if (method === 'tasks/list') return this.#list(conversation, snapshot);
+    const { taskId } = params;
+    const task =
+      typeof taskId === 'string'
+        ? this.#deps.table.find(conversation.session, conversation.endpoint, taskId)
+        : undefined;
+    const tool = task && this.#toolOf(conversation, snapshot, task);
+    if (task === undefined || tool === undefined) return notFound;
+    if (method === 'tasks/get') return this.#get(conversation, snapshot, tool, task, params);
+    const request: CallRequest = { conversation, method: method as TaskMethod, params };
+    return this.#deps.calls.runAllowed(request, snapshot, tool, belongs);
+  }
+
+  /** The tool the task was made of, where the policy still lets this caller see it. */
+  #toolOf(conversation: Conversation, snapshot: PolicySnapshot, { alias, tool }: KnownTask): Named | undefined {
+    const server = snapshot.manifest.servers.find((each) => each.alias === alias && each.state !== 'revoked');
+    const pin = server !== undefined && Object.hasOwn(server.tools, tool) ? server.tools[tool] : undefined;
+    if (server === undefined || pin === undefined) return undefined;
+    const named: Named = { kind: 'tool', wireName: tool, server, name: tool, pin };
+    const view = this.#deps.calls.viewOf(snapshot, conversation);
+    return decideOn(view, named, this.#deps.clock.now()).effect === 'deny' ? undefined : named;
+  }
+
+  async #get(
+    conversation: Conversation,
+    snapshot: PolicySnapshot,
+    tool: Named,
+    task: KnownTask,
+    params: JsonObject,
+  ): Promise<Reply> {
+    const reply = await this.#ask(conversation, snapshot, task, params);
+    if (reply === undefined) return unreachable(tool);
+    if (!reply.ok) return { kind: 'error', error: reply.error };
+    if (!mayAskAll(conversation, snapshot, reply.result)) return unfit(tool);
+    const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(task.alias);
+    const result = renameResult('tasks/get', reply.result, rename);
+    const text = JSON.stringify(result);
+    const answer: Reply = {
+      kind: 'result',
+      text: conversation.era === 'modern' && result.resultType === undefined ? complete(text) : text,
+    };
+    const outcome: Json | undefined = result.result ?? result.error;
+    if (outcome === undefined) return answer;
+    // The end of a task brings what the call would have: it is recorded before it is handed out, once.
+    const digest = sha256Hex(JSON.stringify(outcome));
+    if (task.recorded === digest) return answer;
+    const request: CallRequest = { conversation, method: 'tasks/get', params };
+    const recorded = await this.#deps.calls.runAllowed(request, snapshot, tool, belongs, () => Promise.resolve(reply));
+    if (recorded.kind === 'result') task.recorded = digest;
+    return recorded;
+  }
+
+  /** Undefined when the server cannot be reached. */
+  async #ask(
+    conversation: Conversation,
+    snapshot: PolicySnapshot,
+    task: KnownTask,
+    params: JsonObject,
+  ): Promise<BackendReply | undefined> {
+    const { sides, log } = this.#deps;
+    let opened: Opened | undefined;
+    try {
+      opened = await sides.open(conversation, task.alias);
+      return await opened.session.request('tasks/get', withoutHopMeta(params), {
+        signal: conversation.signal,
+        timeoutMs: snapshot.document.resilience.deadlineSeconds * 1_000,
+        clientCapabilities: opened.clientCapabilities,
+      });
+    } catch (error) {
+      log.warn('task-not-asked-for', { alias: task.alias, error: String(error) });
+      return undefined;
+    } finally {
+      opened?.release();
+    }
+  }
+
+  /** The caller's own tasks and no others, whatever else a server would list: each is asked for by its id. */
+  async #list(conversation: Conversation, snapshot: PolicySnapshot): Promise<Reply> {
+    const { table } = this.#deps;
+    const { session, endpoint } = conversation;
+    const own = table.of(session, endpoint).filter((task) => this.#toolOf(conversation, snapshot, task) !== undefined);
+    const replies = await Promise.all(
+      own.slice(-listLimit).map(async (task) => {
+        const reply = await this.#ask(conversation, snapshot, task, { taskId: task.taskId });
+        // Its server has let go of it.
+        if (reply?.ok === false && reply.error.code === rpcCode.invalidParams) table.drop(session, task.taskId);
+        return reply?.ok === true ? [JSON.stringify(reply.result)] : [];
+      }),
+    );
+    return { kind: 'result', text: `{"tasks":[${replies.flat().join(',')}]}` };
+  }
+}
+
+const belongs = 'It belongs to a task that was allowed when it was begun.';
+
+/** The words and the code of the specification's own example ("Error Handling"), for every id that is not this caller's. */
+const notFound: Reply = {
+  kind: 'error',
+  error: { code: rpcCode.invalidParams, message: 'Failed to retrieve task: Task not found' },
+};
+
+/** Tasks extension, "Protocol Errors". */
+const missingExtension: Reply = {
+  kind: 'error',
+  httpStatus: 400,
+  error: {
+    code: rpcCode.missingCapability,
+    message: 'Missing required client capability',
+    data: { requiredCapabilities: { extensions: { [tasksExtension]: {} } } },
+  },
+};
+
+function unreachable({ server }: Named): Reply {
+  const message = `${server.title} cannot be reached right now. Try again in a moment.`;
+  return { kind: 'error', error: { code: rpcCode.internalError, message } };
+}
+
+/** A task that waits for input asks as a call does ("Input-request trust model"). */
+function mayAskAll({ capabilities }: Conversation, snapshot: PolicySnapshot, { inputRequests }: JsonObject): boolean {
+  const { allowed } = snapshot.document.serverRequests;
+  return (
+    inputRequestsOf(inputRequests)?.every(({ method, params }) => mayAsk(allowed, capabilities, method, params)) ??
+    false
+  );
+}
+
+function unfit({ server, name }: Named): Reply {
+  const message = `The task of ${nameAction(name, server.title)} asks for what your organisation does not let it ask for.`;
+  return { kind: 'error', error: { code: rpcCode.refused, message } };
+}
+
+function declaresTasks({ extensions }: JsonObject): boolean {
+  return isJsonObject(extensions) && isJsonObject(extensions[tasksExtension]);
+}

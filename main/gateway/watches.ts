@@ -1,0 +1,121 @@
+import type { PolicySnapshot } from '../policy/decide.ts';
+import type { Log } from '../ports.ts';
+import { AskFailure } from './ask-failure.ts';
+import type { BackendSides } from './backend-sides.ts';
+import type { Calls } from './call.ts';
+import type { Carrying } from './carry.ts';
+import type { Conversation, Listening, Reply } from './conversation.ts';
+import type { Side } from './side.ts';
+import { uriNames } from './uris.ts';
+import { rpcCode } from './wire.ts';
+
+/** Resources of one server that one listener may hear of. */
+const watchLimit = 256;
+
+/** Who hears of changes of which resources. Each is asked for as a call of its own, so that the policy decides and the record knows. */
+export class Watches {
+  readonly #calls: Calls;
+  readonly #sides: BackendSides;
+  readonly #log: Log;
+
+  constructor(parts: { readonly calls: Calls; readonly sides: BackendSides; readonly log: Log }) {
+    this.#calls = parts.calls;
+    this.#sides = parts.sides;
+    this.#log = parts.log;
+  }
+
+  /** resources/subscribe of a legacy caller. */
+  add(conversation: Conversation, listening: Listening, params: Conversation['capabilities']): Promise<Reply> {
+    return this.#calls.run({ conversation, method: 'resources/subscribe', params }, watchWith(listening));
+  }
+
+  /** resources/unsubscribe of a legacy caller. To stop hearing of something needs nobody's leave. */
+  async remove(snapshot: PolicySnapshot, listening: Listening, wireUri: string): Promise<void> {
+    const found = uriNames(snapshot.manifest, listening.endpoint).find(wireUri);
+    if (found === undefined) return;
+    for (const side of this.#sides.of(listening.session)) {
+      if (side.alias !== found.server.alias) continue;
+      const watched = side.watchedBy(listening);
+      if (watched.has(found.uri)) await this.#reduce(side, listening, without(watched, found.uri));
+    }
+  }
+
+  /** What a modern listener hears of from now on; answers what of it it will hear of. */
+  async replace(
+    snapshot: PolicySnapshot | undefined,
+    listening: Listening,
+    uris: readonly string[],
+  ): Promise<readonly string[]> {
+    const names = snapshot && uriNames(snapshot.manifest, listening.endpoint);
+    const wanted = new Map<string, Set<string>>();
+    const accepted: string[] = [];
+    for (const wireUri of new Set(uris)) {
+      const found = names?.find(wireUri);
+      if (found === undefined) continue;
+      const { alias } = found.server;
+      const ofServer = wanted.get(alias) ?? new Set<string>();
+      wanted.set(alias, ofServer.add(found.uri));
+    }
+    for (const side of this.#sides.of(listening.session)) {
+      const watched = side.watchedBy(listening);
+      const kept = new Set([...watched].filter((uri) => wanted.get(side.alias)?.has(uri) === true));
+      if (kept.size < watched.size) await this.#reduce(side, listening, kept);
+    }
+    // One after the other: what a server is asked to watch is the whole list each time.
+    for (const wireUri of new Set(uris)) {
+      const params = { uri: wireUri };
+      const reply = await this.#calls.run(
+        { conversation: asConversation(listening), method: 'resources/subscribe', params },
+        watchWith(listening),
+      );
+      if (reply.kind === 'result') accepted.push(wireUri);
+    }
+    return accepted;
+  }
+
+  async #reduce(side: Side, listening: Listening, uris: ReadonlySet<string>): Promise<void> {
+    try {
+      if (side.session === undefined) side.unwatch(listening, uris);
+      else await side.watch(side.session, listening, uris);
+    } catch (error) {
+      // The session is gone, and with it what it watched; a new one is not asked for this any more.
+      side.unwatch(listening, uris);
+      this.#log.debug('backend-not-unwatched', { alias: side.alias, error: String(error) });
+    }
+  }
+}
+
+function watchWith(listening: Listening): Carrying {
+  return async ({ subject }, { side, session }) => {
+    const watched = new Set(side.watchedBy(listening));
+    if (watched.has(subject.name)) return { ok: true, result: {} };
+    if (watched.size >= watchLimit) {
+      const message = `At most ${watchLimit} resources of one server can be watched at once.`;
+      return { ok: false, error: { code: rpcCode.refused, message } };
+    }
+    const refusal = (await side.watch(session, listening, watched.add(subject.name))).get(subject.name);
+    return refusal?.ok === false ? refusal : { ok: true, result: {} };
+  };
+}
+
+/** A listener asks for what it hears of as if by a request of its own; nothing can be asked of it, and nobody waits for it. */
+function asConversation(listening: Listening): Conversation {
+  const { era, app, endpoint, session } = listening;
+  return {
+    era,
+    app,
+    endpoint,
+    session,
+    capabilities: {},
+    logLevel: undefined,
+    signal: new AbortController().signal,
+    notify: () => {},
+    ask: () => Promise.reject(new AskFailure('nobody-listens')),
+  };
+}
+
+function without(uris: ReadonlySet<string>, uri: string): ReadonlySet<string> {
+  const rest = new Set(uris);
+  rest.delete(uri);
+  return rest;
+}
