@@ -1,8 +1,16 @@
-import { classifyInboundRequest } from '@modelcontextprotocol/server';
 import type { Json, JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
 import { checkStandardHeaders, type McpHeaders } from './mcp-headers.ts';
-import { modernVersions, type RpcError, type RpcId, type RpcReply, type RpcRequest, rpcCode } from './wire.ts';
+import {
+  legacyVersions,
+  metaKey,
+  modernVersions,
+  type RpcError,
+  type RpcId,
+  type RpcReply,
+  type RpcRequest,
+  rpcCode,
+} from './wire.ts';
 
 /** One JSON-RPC message of a legacy caller. */
 export type LegacyMessage =
@@ -22,42 +30,66 @@ export type Era =
       readonly error: RpcError;
     };
 
-/** Messages in one batch, where nothing else is said; each costs a call. */
-const standardBatch = 50;
 /** Longer ids than any app gives: each is kept while its request runs, and repeated in its answer. */
 const idLimit = 256;
 
 /**
- * Which protocol revision a POST speaks, and whether headers and body agree (MCP 2026-07-28, Streamable HTTP, "Server
- * Validation"). Pure; never throws. The classifier hands the parsed body back as it is, so nothing is dropped here.
+ * Which protocol revision a POST speaks, for a message that is plainly of one: nearly every one. Undefined for any other, which
+ * `classify` is asked about. Where this answers, it answers as `classify` does. Pure; never throws.
  */
-export function classify(headers: McpHeaders, body: Json, batchLimit = standardBatch): Era {
-  const wrongId = idProblem(body);
-  if (wrongId !== undefined) return rejected(null, 400, wrongId);
-  const outcome = classifyInboundRequest({
-    httpMethod: 'POST',
-    body,
-    ...(headers['mcp-protocol-version'] !== undefined && { protocolVersionHeader: headers['mcp-protocol-version'] }),
-    ...(headers['mcp-method'] !== undefined && { mcpMethodHeader: headers['mcp-method'] }),
-    ...(headers['mcp-name'] !== undefined && { mcpNameHeader: headers['mcp-name'] }),
-  });
-  switch (outcome.kind) {
-    case 'reject':
-      return rejected(idOf(body), outcome.httpStatus, {
-        code: outcome.code,
-        message: outcome.message,
-        ...(outcome.data !== undefined && { data: outcome.data as Json }),
-      });
-    case 'legacy':
-      return legacyEra(body, batchLimit);
-    case 'modern':
-      return modernEra(headers, body, outcome.classification.revision);
-    default:
-      return outcome satisfies never;
+export function plainEra(headers: McpHeaders, body: Json): Era | undefined {
+  if (!isJsonObject(body) || idProblem(body) !== undefined) return undefined;
+  for (const name in body) if (!envelope.has(name)) return undefined;
+  const { params, method, id } = body;
+  if (body.jsonrpc !== '2.0' || typeof method !== 'string') return undefined;
+  if (params !== undefined && !isJsonObject(params)) return undefined;
+  const meta = params?._meta;
+  if (meta !== undefined && !isJsonObject(meta)) return undefined;
+  const named = headers['mcp-protocol-version'];
+  if (meta !== undefined && Object.hasOwn(meta, metaKey.protocolVersion)) {
+    const version = meta[metaKey.protocolVersion];
+    if (version !== named || id === undefined || headers['mcp-method'] !== method) return undefined;
+    if (!(modernVersions as readonly unknown[]).includes(version) || !isPlainEnvelope(meta)) return undefined;
+    return modernEra(headers, body, named);
   }
+  if (named !== undefined && !(legacyVersions as readonly string[]).includes(named)) return undefined;
+  if (meta !== undefined && !isPlainMeta(meta)) return undefined;
+  return legacyEra(body, 1);
 }
 
-function modernEra(headers: McpHeaders, body: Json, version: string | undefined): Era {
+const envelope: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params']);
+
+/** Nothing in it that the protocol itself gives a meaning, but a token for progress. */
+function isPlainMeta(meta: JsonObject): boolean {
+  for (const name in meta) if (name.startsWith('io.modelcontextprotocol/')) return false;
+  const token = meta.progressToken;
+  return token === undefined || typeof token === 'string' || Number.isSafeInteger(token);
+}
+
+/** What a caller of 2026-07-28 says of itself with each request, where nothing about it needs a closer look. */
+function isPlainEnvelope(meta: JsonObject): boolean {
+  const {
+    [metaKey.protocolVersion]: _,
+    [metaKey.clientCapabilities]: capabilities,
+    [metaKey.clientInfo]: info,
+    ...rest
+  } = meta;
+  if (!isJsonObject(capabilities) || !isPlainMeta(rest)) return false;
+  for (const name in capabilities) if (!plainCapabilities.has(name) || !isEmpty(capabilities[name])) return false;
+  if (info === undefined) return true;
+  if (!isJsonObject(info) || typeof info.name !== 'string' || typeof info.version !== 'string') return false;
+  for (const name in info) if (!plainInfo.has(name) || typeof info[name] !== 'string') return false;
+  return true;
+}
+
+const plainCapabilities: ReadonlySet<string> = new Set(['roots', 'sampling', 'elicitation']);
+const plainInfo: ReadonlySet<string> = new Set(['name', 'version', 'title']);
+
+function isEmpty(value: Json | undefined): boolean {
+  return isJsonObject(value) && Object.keys(value).length === 0;
+}
+
+export function modernEra(headers: McpHeaders, body: Json, version: string | undefined): Era {
   const message = messageOf(body);
   if (message === undefined || message.kind === 'response') {
     return rejected(idOf(body), 400, invalidRequest);
@@ -76,7 +108,7 @@ function modernEra(headers: McpHeaders, body: Json, version: string | undefined)
   return { era: 'modern', version, id: message.id, method: message.method, params: message.params };
 }
 
-function legacyEra(body: Json, batchLimit: number): Era {
+export function legacyEra(body: Json, batchLimit: number): Era {
   if (!Array.isArray(body)) {
     const message = messageOf(body);
     return message === undefined ? rejected(idOf(body), 400, invalidRequest) : { era: 'legacy', message };
@@ -123,7 +155,7 @@ function responseOf({ id, result, error }: JsonObject): LegacyMessage | undefine
 }
 
 /** "Requests": an id is text or a whole number. Whole numbers beyond 2^53 would come back as others. */
-function idProblem(body: Json): RpcError | undefined {
+export function idProblem(body: Json): RpcError | undefined {
   if (!isJsonObject(body) || body.id === undefined) return undefined;
   const { id } = body;
   if (typeof id === 'string' && id.length <= idLimit) return undefined;
@@ -140,6 +172,6 @@ export function idOf(body: Json): RpcId | null {
   return (typeof id === 'string' && id.length <= idLimit) || Number.isSafeInteger(id) ? (id as RpcId) : null;
 }
 
-function rejected(id: RpcId | null, httpStatus: number, error: RpcError): Era {
+export function rejected(id: RpcId | null, httpStatus: number, error: RpcError): Era {
   return { era: 'rejected', httpStatus, id, error };
 }

@@ -4,7 +4,7 @@ import { admit, checkOrigin, type DoorPolicy, endpointOf, type Rejection } from 
 import { Allowances } from './allowance.ts';
 import { createAnswering, type GatewayAnswering } from './answering.ts';
 import { Catalog } from './catalog.ts';
-import { classify, idOf } from './era.ts';
+import { idOf, plainEra } from './era.ts';
 import { type Exchange, refuse, type Service, tooManyMessages } from './exchange.ts';
 import type { Gateway, GatewayDeps, HeldBack, InForce } from './gateway.ts';
 import { HeldBackTools } from './held-back.ts';
@@ -65,13 +65,24 @@ export class LoopbackGateway implements Gateway {
   /** `answeringOf` makes what answers requests. */
   constructor(deps: GatewayDeps, answeringOf: typeof createAnswering = createAnswering) {
     this.#deps = deps;
-    const { clock, log, audit, backends, approvals, account, version } = deps;
+    const { clock, log, audit, backends, approvals, account, version, search } = deps;
     const inForce = () => this.#inForce();
     const announce = (kind: ListedKind = 'tools') => this.#announce(kind);
     this.#held = new HeldBackTools({ clock, log, audit, onChange: () => this.#tellHeldBack() });
     const catalog = new Catalog({ backends, clock, log, held: this.#held, announce });
     this.#catalog = catalog;
-    const answering = answeringOf({ version, clock, log, account, inForce, backends, approvals, audit, catalog });
+    const answering = answeringOf({
+      version,
+      clock,
+      log,
+      account,
+      inForce,
+      backends,
+      approvals,
+      audit,
+      catalog,
+      ...(search !== undefined && { search }),
+    });
     this.#answering = answering;
     this.#sessions = new LegacySessions({ clock, onEnd: (key) => this.#forget(key) });
     this.#parked = new ParkedRequests(clock);
@@ -92,8 +103,8 @@ export class LoopbackGateway implements Gateway {
     this.#server = createLoopbackServer((request, response) => this.#take(request, response));
     const unsubscribe = [
       backends.onListChanged((alias, kind) => {
-        const server = kind === 'tools' ? this.#serverOf(alias) : undefined;
-        if (server !== undefined) this.#catalog.toolsChanged(server);
+        const server = this.#serverOf(alias);
+        if (server !== undefined) this.#catalog.listChanged(server, kind);
       }),
       backends.onStatus(({ alias, state }) => {
         const server = state === 'running' ? this.#serverOf(alias) : undefined;
@@ -249,7 +260,8 @@ export class LoopbackGateway implements Gateway {
       return;
     }
     asked.id = idOf(body.json);
-    const era = classify(request.headers as McpHeaders, body.json, limits.batch);
+    const headers = request.headers as McpHeaders;
+    const era = plainEra(headers, body.json) ?? (await loadClassify())(headers, body.json, limits.batch);
     switch (era.era) {
       case 'legacy':
         return this.#legacy.post(exchange, era.message);
@@ -335,4 +347,12 @@ export class LoopbackGateway implements Gateway {
   #tellHeldBack(): void {
     for (const listener of [...this.#heldListeners]) listener();
   }
+}
+
+let loading: Promise<typeof import('./classify.ts')> | undefined;
+
+/** The SDK's classifier comes with all its schemas: half a megabyte that most starts never need. */
+async function loadClassify() {
+  loading ??= import('./classify.ts');
+  return (await loading).classify;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classify } from '../../../main/gateway/era.ts';
+import { classify } from '../../../main/gateway/classify.ts';
+import { plainEra } from '../../../main/gateway/era.ts';
 import { checkParamHeaders, decodeHeaderValue, paramHeadersOf } from '../../../main/gateway/mcp-headers.ts';
 import type { Json } from '../../../main/policy/json.ts';
 
@@ -57,6 +58,112 @@ describe('when a message comes in', () => {
         },
       ),
     );
+  });
+
+  it('is told at a look what it plainly is, and never anything but what the closer look says', () => {
+    const often = <T>(...values: T[]) => fc.constantFrom(...values);
+    const key = (name: string) => `io.modelcontextprotocol/${name}`;
+    const capability = fc.oneof(
+      often<Json>({}, { listChanged: true }, { form: {}, url: {} }, null, 1, []),
+      fc.jsonValue(),
+    );
+    const envelope = fc.record(
+      {
+        [key('protocolVersion')]: often<Json>('2026-07-28', '2026-07-28', '2026-07-28', '2025-11-25', 1),
+        [key('clientCapabilities')]: fc.oneof(
+          often<Json>({}, {}, {}, [], 'x'),
+          fc.dictionary(often('roots', 'sampling', 'elicitation', 'experimental', 'other', 'tasks'), capability),
+        ),
+        [key('clientInfo')]: fc.oneof(
+          often<Json>({ name: 'a', version: '1' }, { name: 'a', version: '1', title: 'A', icons: [] }, {}, null),
+          fc.dictionary(often('name', 'version', 'title', 'websiteUrl', 'icons'), fc.jsonValue()),
+        ),
+        [key('logLevel')]: often<Json>('info', 'loud', 1),
+        [key('related-task')]: often<Json>({ taskId: 'x' }, {}, 'x'),
+        progressToken: often<Json>('t', 1, 1.5, 2 ** 60, null, {}),
+        'com.example/z': fc.jsonValue(),
+      },
+      { requiredKeys: [] },
+    );
+    const params = fc.oneof(
+      often<Json>([], null, {}, { name: 'x' }),
+      fc.record(
+        { name: often('x', 'y'), uri: often('x'), _meta: fc.oneof(envelope, envelope, fc.jsonValue()) },
+        { requiredKeys: [] },
+      ),
+    );
+    const method = often<Json>(
+      'tools/call',
+      'tools/list',
+      'initialize',
+      'ping',
+      'notifications/x',
+      'server/discover',
+      1,
+      null,
+    );
+    const body = fc.record(
+      {
+        jsonrpc: often<Json>('2.0', '2.0', '2.0', '1.0', 2),
+        id: often<Json>(1, 'a', '', 0, 1.5, 2 ** 60, null, {}, 'x'.repeat(300)),
+        method,
+        params,
+        result: often<Json>({}, []),
+        extra: fc.jsonValue(),
+      },
+      { requiredKeys: ['jsonrpc'] },
+    );
+    const usual = fc.record(
+      { jsonrpc: often('2.0'), id: often<Json>(1, 'a'), method, params },
+      { requiredKeys: ['jsonrpc', 'method'] },
+    );
+    const headers = fc.record(
+      {
+        'mcp-protocol-version': often(
+          '2026-07-28',
+          '2026-07-28',
+          '2025-11-25',
+          '2024-11-05',
+          ' 2026-07-28',
+          '2099-01-01',
+          '',
+        ),
+        'mcp-method': often('tools/call', 'tools/call', 'tools/list', ' tools/call', ''),
+        'mcp-name': often('x', 'y', ' x', '=?base64?eA==?='),
+      },
+      { requiredKeys: [] },
+    );
+    let plain = 0;
+    fc.assert(
+      fc.property(headers, fc.oneof(usual, body, fc.jsonValue()), (given, message) => {
+        const parsed: Json = JSON.parse(JSON.stringify(message));
+        const said = plainEra(given, parsed);
+        if (said === undefined) return;
+        plain += 1;
+        expect(said).toEqual(classify(given, parsed));
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(plain).toBeGreaterThan(200);
+  });
+
+  it('is plainly told for what apps send all day', () => {
+    const call = (meta?: Json): Json => ({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'x', arguments: {}, ...(meta !== undefined && { _meta: meta }) },
+    });
+    const info = { 'io.modelcontextprotocol/clientInfo': { name: 'app', version: '1', title: 'App' } };
+    const able = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, sampling: {}, roots: {} } };
+    expect(plainEra({}, call())).toMatchObject({ era: 'legacy' });
+    expect(plainEra({ 'mcp-protocol-version': '2025-11-25' }, call({ progressToken: 7 }))).toMatchObject({
+      era: 'legacy',
+    });
+    expect(plainEra({}, { jsonrpc: '2.0', method: 'notifications/initialized' })).toMatchObject({ era: 'legacy' });
+    expect(plainEra(modern, call(meta))).toMatchObject({ era: 'modern' });
+    expect(plainEra(modern, call({ ...meta, ...info, ...able, progressToken: 'p' }))).toMatchObject({ era: 'modern' });
+    expect(plainEra({ ...modern, 'mcp-name': 'y' }, call(meta))).toMatchObject({ era: 'rejected', httpStatus: 400 });
   });
 
   it('refuses an id that is neither text nor number', () => {
