@@ -221,7 +221,10 @@ export class Session implements BackendSession {
     return { ...params, _meta: { ...meta, ...own } };
   }
 
-  /** Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. */
+  /**
+   * Mcp-Param-* need the tool's definition: the last one read, even when a newer one is announced, or else the list read for it. A server's
+   * -32020 is handed on, not tried again under a newer definition: that one must be compared with its pin first.
+   */
   async #headers(params: JsonObject, signal: AbortSignal | undefined): Promise<Record<string, string>> {
     if (!this.#lists.last('tools')) {
       await this.tools(0, signal).catch((error: unknown) => {
