@@ -1,6 +1,7 @@
 import type { Backends } from '../backends/backends.ts';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
+import type { ManifestServer } from '../policy/manifest.ts';
 import type { Endpoint } from './admit.ts';
 import { houseKey } from './sights.ts';
 import { clip } from './wire.ts';
@@ -14,9 +15,6 @@ export interface ServerIdentity {
 /** How long an endpoint of one server waits for that server to say its name. */
 const nameWaitMs = 10_000;
 
-/** Only tools are offered for now; anything else a backend can do does not pass. */
-export const capabilities: JsonObject = { tools: { listChanged: true } };
-
 export function instructionsFor(organisation: string | undefined): string {
   const whose = organisation === undefined ? 'your organisation' : organisation;
   return `The tools here are provided and governed by ${whose}. A call may be refused or wait until the person at this computer agrees; a refusal says why and whom to ask. Show it to the person and do not try to work around it.`;
@@ -24,7 +22,8 @@ export function instructionsFor(organisation: string | undefined): string {
 
 /**
  * The house's own identity, or for an endpoint of one server that server's name and version, so that callers find what
- * they expect. Nothing else a server says of itself is passed on: nobody approved it, and models read it.
+ * they expect, with what its approved server.json says of it. Of a server's instructions those that were approved are passed on, while it
+ * still gives them. Nothing else a server says of itself is: nobody approved it, and models read it.
  */
 export async function identityOf(
   parts: { readonly version: string; readonly backends: Backends },
@@ -44,13 +43,30 @@ export async function identityOf(
   try {
     const session = await parts.backends.open(server.alias, houseKey, AbortSignal.timeout(nameWaitMs));
     const { name, version } = session.serverInfo;
-    const own = { name: plainText(name) || server.alias, title: server.title, version: plainText(version) };
-    return { serverInfo: own, instructions };
+    const serverInfo = {
+      name: plainText(name) || server.alias,
+      title: server.title,
+      version: plainText(version),
+      ...approvedInfo(server),
+    };
+    const approved = server.instructions?.text;
+    const own = approved !== undefined && session.instructions === approved ? `\n\n${approved}` : '';
+    return { serverInfo, instructions: `${instructions}${own}` };
   } catch {
     // Not reachable now: the name the organisation gave it will do, and its tools are announced when it arrives.
     const version = typeof server.server.version === 'string' ? server.server.version : parts.version;
-    return { serverInfo: { name: server.alias, title: server.title, version }, instructions };
+    return { serverInfo: { name: server.alias, title: server.title, version, ...approvedInfo(server) }, instructions };
   }
+}
+
+/** What server.json and Implementation have in common, as it was approved (MCP registry, server.json; 2025-11-25, Implementation). */
+function approvedInfo({ server }: ManifestServer): JsonObject {
+  const { description, icons, websiteUrl } = server;
+  return {
+    ...(typeof description === 'string' && { description }),
+    ...(Array.isArray(icons) && { icons }),
+    ...(typeof websiteUrl === 'string' && { websiteUrl }),
+  };
 }
 
 /** Short text on one line, without characters that do not show; empty for what is not text. */

@@ -1,8 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { capabilitiesOf } from '../../../main/gateway/capabilities.ts';
 import { complete } from '../../../main/gateway/delivery.ts';
-import { capabilities, instructionsFor } from '../../../main/gateway/identity.ts';
-import { askLine, nameAction, refusalResult, ruleLine, type WireRefusalCode } from '../../../main/gateway/refusal.ts';
+import { instructionsFor } from '../../../main/gateway/identity.ts';
+import {
+  askLine,
+  legacyResourceNotFound,
+  nameAction,
+  refusalError,
+  refusalResult,
+  ruleLine,
+  type WireRefusalCode,
+} from '../../../main/gateway/refusal.ts';
 import {
   batchVersion,
   errorMessage,
@@ -41,7 +50,7 @@ describe('when AI apps rely on codes and keys', () => {
     expect(legacyVersions).toEqual(['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05']);
     expect(modernVersions).toEqual(['2026-07-28']);
     expect(batchVersion).toBe('2025-03-26');
-    expect(capabilities).toEqual({ tools: { listChanged: true } });
+    expect(capabilitiesOf(undefined, 0)).toEqual({ tools: { listChanged: true } });
   });
 
   it('keeps the codes of refusals as they are', () => {
@@ -88,6 +97,17 @@ describe('when AI apps rely on codes and keys', () => {
     expect(nameAction('create_issue', 'GitHub')).toBe('"create_issue" in GitHub');
     expect(askLine('it@acme.example')).toBe('Questions? Ask it@acme.example.');
     expect(askLine('')).toBe('Questions? Ask your IT team.');
+    const refusal = { message: 'No.', rules: [{ id: 'r' }], reason: 'Why.', contact: 'IT', callId: '1' };
+    expect(refusalError({ ...refusal, code: 'policy-denied' })).toEqual({
+      code: -32000,
+      message: 'No.',
+      data: {
+        'gatehouse/refusal': { code: 'policy-denied', rules: ['r'], reason: 'Why.', contact: 'IT', callId: '1' },
+      },
+    });
+    expect(refusalError({ ...refusal, code: 'invalid-arguments' }).code).toBe(-32602);
+    expect(refusalError({ ...refusal, code: 'backend-unavailable' }).code).toBe(-32603);
+    expect(legacyResourceNotFound).toBe(-32002);
     expect(ruleLine([])).toBe('');
     expect(ruleLine([{ id: 'a' }, { id: 'b' }])).toBe('(Rules: a, b.)');
     expect(instructionsFor('Acme')).toBe(
