@@ -1,37 +1,12 @@
 import { app } from 'electron';
-import { createApp } from './app.ts';
-import { failToStart, failureOf } from './desktop/failure.ts';
-import { type Options, readOptions } from './desktop/options.ts';
-import { claimInstance, start } from './desktop/start.ts';
-import { settleMemory } from './settle-memory.ts';
+import { bridgeArguments } from './bridge/options.ts';
 
-const EXIT_USAGE = 2;
+// From source, Electron's own first word is the app's folder.
+const words = process.argv.slice(1);
+const folder = app.isPackaged ? -1 : words.findIndex((word) => !word.startsWith('-'));
+const bridge = bridgeArguments(words.filter((_word, at) => at !== folder));
 
-/** Awaiting "ready" at the top level of a module would never end (electron/electron#40719): hence `then`. */
-function main(options: Options): void {
-  const instance = claimInstance(options);
-  if (!instance) {
-    app.exit(0);
-    return;
-  }
-  app
-    .whenReady()
-    .then(() => start(options, instance, createApp))
-    .catch(failureOf)
-    .then((failure) => {
-      if (failure) failToStart(failure);
-      else settleMemory();
-    });
-}
-
-const options = readOptions(process.argv.slice(1), process.cwd());
-if (options.ok) {
-  try {
-    main(options.value);
-  } catch (error) {
-    failToStart(failureOf(error));
-  }
-} else {
-  process.stderr.write(`gatehouse: ${options.problems.join('; ')}\n`);
-  app.exit(EXIT_USAGE);
-}
+// One or the other: every AI app that speaks stdio runs a bridge, which needs nothing of what a window does. Electron is not ready before the
+// top level of this module has ended, so what must happen before "ready" still does.
+if (bridge === undefined) await import('./desktop-app.ts');
+else (await import('./electron-bridge.ts')).bridgeInElectron(bridge);

@@ -46,7 +46,7 @@ const PURE = [/^main\/policy\//, /^main\/guard\//, /\/chain\.ts$/, /^main\/gatew
 const PURE_BUILTINS = new Set(['node:crypto']);
 
 const MAY_IMPORT_ELECTRON = [
-  /^main\/index\.ts$/,
+  /^main\/(index|desktop-app|electron-bridge)\.ts$/,
   /^main\/desktop\//,
   /^main\/ipc\/electron\.ts$/,
   /^preload\/index\.ts$/,

@@ -48,7 +48,7 @@ export async function runBridge(parts: BridgeParts): Promise<number> {
   // What is started from here has no business with the key.
   delete given.GATEHOUSE_TOKEN;
   const env = sessionEnvironment(given);
-  const command = options.start === 'usual' ? parts.start : options.start === 'never' ? undefined : options.start;
+  const command = commandOf(options, parts.start);
   const gate = new Gate({
     endpoint: () => endpointOf(options, env),
     start: command && (() => startDetached(command, env, say)),
@@ -106,6 +106,15 @@ async function read(stdin: Readable, relay: Relay): Promise<void> {
     tooLong = false;
     await relay.tooLong(lineBytes);
   }
+}
+
+function commandOf(
+  { start, data }: BridgeOptions,
+  usual: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (start === 'never') return undefined;
+  if (start !== 'usual') return start;
+  return usual === undefined || data === undefined ? usual : [...usual, '--data', data];
 }
 
 function endpointOf({ endpoint, profile, data }: BridgeOptions, env: Environment): URL {
