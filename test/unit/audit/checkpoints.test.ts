@@ -11,6 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
+const unexpected = (error: unknown): never => expect.fail(String(error));
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** A disk that answers when the test says so. */
@@ -23,7 +24,7 @@ function slowDisk() {
 describe('when the log of the record has grown', () => {
   it('is asked to be moved once, and again when it has grown anew', async () => {
     const { run, asked } = slowDisk();
-    const checkpoints = new Checkpoints(run, () => expect.fail('nothing has to wait'), expect.fail);
+    const checkpoints = new Checkpoints(run, () => expect.fail('nothing has to wait'), unexpected);
     for (let commits = 0; commits < 1_999; commits += 1) checkpoints.wrote(1);
     expect(asked).toHaveLength(1);
     for (let commits = 0; commits < 5_000; commits += 1) checkpoints.wrote(1);
@@ -43,7 +44,7 @@ describe('when the log of the record has grown', () => {
         held = 0;
       };
     };
-    const checkpoints = new Checkpoints(run, hold, expect.fail);
+    const checkpoints = new Checkpoints(run, hold, unexpected);
     checkpoints.wrote(100_000_000);
     asked[0]?.({ log: 24_000, moved: 23_000 });
     await turn();
@@ -62,7 +63,7 @@ describe('when the log of the record has grown', () => {
         held = false;
       };
     };
-    new Checkpoints(run, hold, expect.fail).wrote(100_000_000);
+    new Checkpoints(run, hold, unexpected).wrote(100_000_000);
     asked[0]?.({ log: 24_000, moved: 0 });
     await turn();
     expect(held).toBe(true);
