@@ -63,6 +63,7 @@ export class Backend {
     this.#maxSessions = environment.maxSessions ?? MAX_SESSIONS[launch.transport];
     this.#health = new Health(alias, environment.clock, environment.log);
     this.#reopening = new Reopening({
+      clock: environment.clock,
       waitMs: () => this.#health.waitMs ?? 0,
       open: (key, client) => this.open(key, undefined, client),
     });
@@ -86,7 +87,7 @@ export class Backend {
   }
 
   async release(key: string): Promise<void> {
-    this.#reopening.callOff(key);
+    this.#reopening.forget(key);
     const slot = this.#slots.get(key);
     if (slot)
       await this.#end(
@@ -98,7 +99,7 @@ export class Backend {
   /** Ends every session and start; later opens are rejected with `failure`. Resolves when processes and connections are gone. */
   async stop(failure: BackendFailure): Promise<void> {
     this.#stopped = failure;
-    this.#reopening.callOffAll();
+    this.#reopening.forgetAll();
     const ended = [...this.#slots.values()].map((slot) => this.#end(slot, failure));
     this.#tell();
     await Promise.all(ended);
@@ -187,7 +188,7 @@ export class Backend {
     if (this.#slots.get(slot.key) !== slot) return;
     slot.session = session;
     this.#health.started(session);
-    this.#reopening.callOff(slot.key);
+    this.#reopening.opened(slot.key);
     session.listen();
     this.#touch(slot);
     this.#tell();

@@ -1,53 +1,78 @@
+import type { Clock } from '../ports.ts';
 import type { BackendSession, ClientSide } from './backends.ts';
 
-/** With the longest backoff about a quarter of an hour. */
+/** Times in a row; with the longest wait about half an hour. */
 const TRIES = 40;
+const WAIT_MS = { first: 500, most: 60_000 };
+/** A session that was up this long is no longer one that is lost again and again. */
+const HEALTHY_MS = 300_000;
+/** A little more than the backoff names, which refuses up to its last millisecond. */
+const MARGIN_MS = 20;
 
 export interface ReopeningOptions {
+  readonly clock: Clock;
   /** Milliseconds until a start may be tried. */
   readonly waitMs: () => number;
   readonly open: (key: string, client: ClientSide) => Promise<BackendSession>;
 }
 
-interface Scheduled {
-  readonly timer: NodeJS.Timeout;
+interface Lost {
+  readonly tries: number;
+  readonly at: number;
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 /**
  * Sessions that were lost while updates were awaited: nobody calls them, so nobody else would open them again, and what was
- * watched would be silent for ever. The client watches anew when it hears of the session (`onOpen`).
+ * watched would be silent for ever. The client watches anew when it hears of the session (`onOpen`). The first time at once, then ever
+ * later: a server may lose its sessions as fast as they are opened.
  */
 export class Reopening {
   readonly #options: ReopeningOptions;
-  readonly #scheduled = new Map<string, Scheduled>();
+  readonly #lost = new Map<string, Lost>();
 
   constructor(options: ReopeningOptions) {
     this.#options = options;
   }
 
-  schedule(key: string, client: ClientSide, tries = 0): void {
-    this.callOff(key);
-    if (tries >= TRIES) return;
-    // A little after the time the backoff names, which it refuses up to the last millisecond.
+  schedule(key: string, client: ClientSide): void {
+    const { clock, waitMs, open } = this.#options;
+    const before = this.#lost.get(key);
+    clearTimeout(before?.timer);
+    const now = clock.now();
+    const tries = before && now - before.at < HEALTHY_MS ? before.tries + 1 : 0;
+    if (tries >= TRIES) {
+      this.#lost.set(key, { tries, at: now, timer: undefined });
+      return;
+    }
+    const later = tries === 0 ? 0 : Math.min(WAIT_MS.first * 2 ** tries, WAIT_MS.most);
+    const wait = Math.max(later, waitMs() + MARGIN_MS);
     const timer = setTimeout(() => {
-      if (this.#scheduled.get(key) !== own) return;
-      this.#options.open(key, client).catch(() => {
+      if (this.#lost.get(key)?.timer !== timer) return;
+      open(key, client).catch(() => {
         // Said and counted where every failed start is.
-        if (this.#scheduled.get(key) === own) this.schedule(key, client, tries + 1);
+        if (this.#lost.get(key)?.timer === timer) this.schedule(key, client);
       });
-    }, this.#options.waitMs() + 20);
+    }, wait);
     timer.unref();
-    const own: Scheduled = { timer };
-    this.#scheduled.set(key, own);
+    this.#lost.set(key, { tries, at: now + wait, timer });
   }
 
-  /** It is open, or nobody wants it any more. */
-  callOff(key: string): void {
-    clearTimeout(this.#scheduled.get(key)?.timer);
-    this.#scheduled.delete(key);
+  /** It is up, by whoever's doing. */
+  opened(key: string): void {
+    const lost = this.#lost.get(key);
+    if (!lost) return;
+    clearTimeout(lost.timer);
+    this.#lost.set(key, { ...lost, timer: undefined });
   }
 
-  callOffAll(): void {
-    for (const key of [...this.#scheduled.keys()]) this.callOff(key);
+  /** Nobody wants it any more. */
+  forget(key: string): void {
+    clearTimeout(this.#lost.get(key)?.timer);
+    this.#lost.delete(key);
+  }
+
+  forgetAll(): void {
+    for (const key of [...this.#lost.keys()]) this.forget(key);
   }
 }

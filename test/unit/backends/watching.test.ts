@@ -292,6 +292,26 @@ describe('when a session is lost', () => {
     expect(updates(client)).toHaveLength(1);
   });
 
+  it('is opened again ever later where the server loses each session at once', async () => {
+    const client = caller();
+    let watching: Promise<unknown> = Promise.resolve();
+    const launch = await talker('sse');
+    const url = launch.transport === 'sse' ? launch.url : '';
+    await open(launch, {
+      ...client,
+      onOpen(session) {
+        client.opened.push(session);
+        watching = session.watch(new Set(['a:1'])).then(() => fetch(new URL('/drop', url), { method: 'POST' }));
+        watching.catch(() => undefined);
+      },
+    });
+    await eventually(() => client.opened.length >= 2);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    // At once, after one second, after two more.
+    expect(client.opened.length).toBeLessThanOrEqual(4);
+    expect(client.opened.length).toBeGreaterThanOrEqual(3);
+  });
+
   it('is not opened again by itself once it was released, or when nothing was watched', async () => {
     const client = caller();
     const first = await open(fixture('talker.ts', ['stdio']), client);
