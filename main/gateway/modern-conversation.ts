@@ -1,5 +1,5 @@
 import type { BackendReply } from '../backends/backends.ts';
-import type { JsonObject } from '../policy/json.ts';
+import type { Json, JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
 import { AskFailure, type AskFailureCode } from './ask-failure.ts';
@@ -16,6 +16,7 @@ export interface Envelope {
   readonly headers: McpHeaders;
   readonly capabilities: JsonObject;
   readonly logLevel: string | undefined;
+  readonly progressToken: Json | undefined;
 }
 
 export const unknownLogLevel = `"${metaKey.logLevel}" must be one of ${logLevels.join(', ')}`;
@@ -30,6 +31,7 @@ export function envelopeOf(headers: McpHeaders, params: JsonObject): Envelope | 
     headers,
     capabilities: isJsonObject(capabilities) ? capabilities : {},
     logLevel: logLevel as string | undefined,
+    progressToken: meta.progressToken,
   };
 }
 
@@ -117,10 +119,16 @@ export class ModernConversation implements Conversation, RunningRequest {
     return this.#stop.signal;
   }
 
-  /** "Logging": no messages unless the request asks for them, and none below its level. */
+  /**
+   * "Logging": no messages unless the request asks for them, and none below its level. "Progress": under the token of the HTTP request that is
+   * open, for each attempt has its own.
+   */
   notify(method: string, params: JsonObject): void {
-    if (method === 'notifications/message' && !isSevere(params.level, this.logLevel)) return;
-    this.#answer?.tell(notificationMessage(method, params));
+    if (this.#answer === undefined) return;
+    const { logLevel, progressToken } = this.#envelope;
+    if (method === 'notifications/message' && !isSevere(params.level, logLevel)) return;
+    if (method !== 'notifications/progress') this.#answer.tell(notificationMessage(method, params));
+    else if (progressToken !== undefined) this.#answer.tell(notificationMessage(method, { ...params, progressToken }));
   }
 
   ask(method: string, params: JsonObject, signal: AbortSignal): Promise<BackendReply> {

@@ -159,15 +159,20 @@ describe('when a request of a modern app needs input', () => {
       return text('done');
     };
     await open({ talks });
-    const first = await modernStream(house, 'tools/call', { name: 'talks' }, { capabilities });
+    const first = await modernStream(
+      house,
+      'tools/call',
+      { name: 'talks' },
+      { capabilities, meta: { progressToken: 't' } },
+    );
     const { result } = (await first.answer(1)).json as { result: JsonObject };
     expect(first.messages.map(({ method }) => method)).toEqual(['notifications/progress', undefined]);
     const again = { name: 'talks', requestState: result.requestState ?? '', inputResponses: responses(result) };
-    const meta = { 'io.modelcontextprotocol/logLevel': 'warning' };
+    const meta = { 'io.modelcontextprotocol/logLevel': 'warning', progressToken: 'another' };
     const second = await modernStream(house, 'tools/call', again, { capabilities, meta });
     await second.answer(1);
     expect(second.messages.slice(0, -1).map(({ params }) => params)).toEqual([
-      { progressToken: 't', progress: 2 },
+      { progressToken: 'another', progress: 2 },
       { level: 'error', data: 2 },
     ]);
   });
@@ -310,7 +315,7 @@ describe('when the app hangs up', () => {
       house,
       'tools/call',
       { name: 'works', arguments: { a: 1 }, ...answers(input) },
-      { capabilities },
+      { capabilities, meta: { progressToken: 't' } },
     );
     await second.message('notifications/progress');
     second.drop();
