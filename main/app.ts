@@ -7,6 +7,8 @@ import type { AuditEvent, VerifyResult } from './audit/record.ts';
 import { type AuditStore, openAudit } from './audit/store.ts';
 import { type Backends, createBackends } from './backends/backends.ts';
 import { createGateway, type Gateway, type InForce } from './gateway/gateway.ts';
+import { type Named, nameTable } from './gateway/names.ts';
+import { createToolSearch } from './gateway/tool-search.ts';
 import { type Apps, createApps } from './identity/apps.ts';
 import { createHandlers } from './ipc/answers.ts';
 import { createChangeFeed } from './ipc/change-feed.ts';
@@ -17,6 +19,7 @@ import { createCheckpointThread, runOffThread } from './off-thread.ts';
 import { offeredSnapshots } from './person/offered.ts';
 import { createPause, type Pause } from './person/pause.ts';
 import { createSwitches, type Switches } from './person/switches.ts';
+import type { PolicySnapshot } from './policy/decide.ts';
 import type { Ports } from './ports.ts';
 import { type CurrentPolicy, createPolicyCompiler } from './trust/current-policy.ts';
 import { parseEnrolment, rootKeyIds } from './trust/enrolment.ts';
@@ -38,6 +41,14 @@ export interface Rooms {
   /** The signed policy as published, before the person's own switches. */
   readonly policy: () => CurrentPolicy;
   readonly endpoint: () => string | undefined;
+  /** The policy without what the person switched off: what AI apps are offered. */
+  readonly offeredPolicy: () => PolicySnapshot | undefined;
+  /** The tools of a profile's endpoint with their names on it, before anybody's rights are looked at. */
+  readonly profileTools: (snapshot: PolicySnapshot, profile: string) => Iterable<Named>;
+  /** The definitions that stand for all others where a profile has search, as JSON texts. */
+  readonly searchTools: () => readonly string[];
+  /** Tokens of each text, counted away from the thread that answers calls. */
+  readonly countTokens: (texts: readonly string[]) => Promise<readonly number[]>;
   /** Follows the whole record, away from the thread that answers calls. */
   readonly verifyRecord: () => Promise<VerifyResult>;
   readonly previewEnrolment: (source: string) => Promise<EnrolmentPreview>;
@@ -155,6 +166,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   });
   const pause = createPause(ports);
   const switches = createSwitches(ports.preferences);
+  const search = createToolSearch();
 
   let closing = false;
   const offered = offeredSnapshots(switches);
@@ -180,6 +192,13 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     policy,
     endpoint: () => endpoint,
     previewEnrolment,
+    offeredPolicy: () => {
+      const current = policy();
+      return current.ok ? offered(current.snapshot) : undefined;
+    },
+    profileTools: (snapshot, profile) => nameTable(snapshot, { kind: 'profile', profile }, 'tool').values(),
+    searchTools: () => search.tools(),
+    countTokens: (texts) => runOffThread({ kind: 'count-tokens', texts }),
     verifyRecord: async () => {
       const before = audit.head();
       const binding = ports.sqliteBinding ? { nativeBinding: ports.sqliteBinding } : {};
@@ -209,6 +228,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
     backends,
     approvals,
     audit: audit.writer,
+    search,
     ...(options.serveConsole ? { console: console.handle } : {}),
   });
   const all: Rooms = { ...rooms, gateway };

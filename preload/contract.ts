@@ -67,6 +67,16 @@ const App = z.object({
   callsToday: z.number(),
 });
 
+/** For one app on one profile with search: what all its tools would cost a conversation, and what the two that stand for them do. */
+const TokensSaved = z.object({
+  app: z.string(),
+  profile: z.string(),
+  title: z.string(),
+  tools: z.number(),
+  listTokens: z.number(),
+  searchTokens: z.number(),
+});
+
 const Call = z.object({
   seq: z.number(),
   callId: z.string(),
@@ -177,6 +187,8 @@ export const calls = {
   /** What the backend wrote to stderr lately. */
   toolSetLog: { args: z.object({ alias: z.string() }), answer: z.array(z.string()) },
   apps: { args: z.object({}), answer: z.array(App) },
+  /** Counted with OpenAI's o200k tokenizer; takes a moment the first time. */
+  tokensSaved: { args: z.object({}), answer: z.array(TokensSaved) },
   issueApp: {
     args: z.object({ name: z.string().min(1).max(64) }),
     answer: z.discriminatedUnion('ok', [
@@ -256,6 +268,7 @@ export type HomeView = z.output<typeof Home>;
 export type ToolSetView = z.output<typeof ToolSet>;
 export type ToolActionView = z.output<typeof ToolAction>;
 export type AppView = z.output<typeof App>;
+export type TokensSavedView = z.output<typeof TokensSaved>;
 export type CallView = z.output<typeof Call>;
 export type CallDetailView = z.output<typeof CallDetail>;
 export type QuestionView = z.output<typeof Question>;

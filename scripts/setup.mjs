@@ -163,7 +163,14 @@ const SOURCES = [
   'package.json',
   'package-lock.json',
 ];
-const BUILT = ['main/index.js', 'main/headless.js', 'main/bridge.js', 'main/admin.js', 'preload/index.cjs', 'renderer/index.html'];
+const BUILT = [
+  'main/index.js',
+  'main/headless.js',
+  'main/bridge.js',
+  'main/admin.js',
+  'preload/index.cjs',
+  'renderer/index.html',
+];
 const STAMP = at('out', '.sources');
 const LOCK = at('out', '.building');
 

@@ -6,6 +6,7 @@ import { viewCall, viewCallDetail } from './activity-view.ts';
 import { readHome } from './home-view.ts';
 import { viewQuestion } from './question-view.ts';
 import { readStatus } from './status-view.ts';
+import { createTokensView } from './tokens-view.ts';
 import { readToolSets } from './tools-view.ts';
 
 type Done = CallAnswer<'pause'>;
@@ -68,6 +69,7 @@ export function createHandlers(rooms: Rooms): Handlers {
     toolSetLog: ({ alias }) => [...backends.stderr(alias)],
 
     apps: () => apps.list().map(viewApp),
+    tokensSaved: createTokensView(rooms),
     issueApp: ({ name }) => {
       const issued = apps.issue(name);
       if (!issued.ok) return issued;

@@ -8,6 +8,11 @@ function count(value: number, one: string, other: string): string {
   return `${digits.format(value)} ${plural.select(value) === 'one' ? one : other}`;
 }
 
+/** "about 41,000 tokens": two digits are all that is meant. */
+function about(tokens: number): string {
+  return `about ${count(Number(tokens.toPrecision(2)), 'token', 'tokens')}`;
+}
+
 export const en = {
   pages: { home: 'Home', tools: 'Tools', apps: 'Apps', activity: 'Activity' },
   signs: {
@@ -296,6 +301,15 @@ export const en = {
     revokeName: (name: string) => `Revoke the key of ${name}`,
     revoked: (name: string) => `${name} can no longer use your tools.`,
     restored: (name: string) => `${name} can use your tools again.`,
+    /** `profile` is filled with its title. */
+    saved: (tokens: number) => `Search keeps ${about(tokens)} out of each conversation in {profile}.`,
+    savedNothing: 'Search saves nothing in {profile}: its tools are too few.',
+    savedHow: (tools: number, list: number, search: number) =>
+      `${count(tools, 'tool', 'tools')} would take ${digits.format(list)}; the two that stand for them take ${digits.format(search)}.`,
+    savedMore: (profiles: number) => `${count(profiles, 'more set of tools has', 'more sets of tools have')} search.`,
+    savedNote:
+      'Tokens are counted with OpenAI’s o200k tokenizer, over the names, descriptions and inputs of tools. For other models they are an estimate.',
+    savedUnknown: 'What search saves could not be counted.',
   },
   connect: {
     which: 'Which app do you want to connect?',

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleSaved } from '../fixtures/fake-bridge.ts';
 import { openStage, type Stage } from './renderer-page.ts';
 
 const now = new Date(2026, 10, 20, 16, 42).getTime();
@@ -93,6 +94,51 @@ describe('when an app is added', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('alert').filter({ hasText: 'Choose another' }).waitFor();
     await page.context().close();
+  });
+});
+
+describe('when a set of tools has search', () => {
+  it('says for each app how much that keeps out of a conversation, and how it was counted', async () => {
+    const { page } = await stage.open({ hash: '#/apps', clockAt: now, fake: { saved: sampleSaved } });
+    const row = (name: string) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) });
+    await page.getByText('Search keeps about').first().waitFor();
+    expect(await row('Claude Code').locator('.app-saved li').allTextContents()).toEqual([
+      'Search keeps about 41,000 tokens out of each conversation in Engineering. 412 tools would take 41,732; the two that stand for them take 378.',
+    ]);
+    expect(await row('Cursor').locator('.app-saved li').allTextContents()).toEqual([
+      'Search keeps about 40,000 tokens out of each conversation in Engineering. 398 tools would take 40,115; the two that stand for them take 378.',
+      'Search saves nothing in Notes: its tools are too few. 2 tools would take 211; the two that stand for them take 378.',
+    ]);
+    expect(await row('VS Code').locator('.app-saved').count()).toBe(0);
+    await page.getByText('OpenAI’s o200k tokenizer').waitFor();
+    await page.getByText('For other models they are an estimate.').waitFor();
+    await page.context().close();
+  });
+
+  it('tells the three that save most, and how many more there are', async () => {
+    const saved = Array.from({ length: 5 }, (_, at) => ({
+      app: 'a1',
+      profile: `p${at}`,
+      title: `Set ${at}`,
+      tools: 100,
+      listTokens: 10_000 * (at + 1),
+      searchTokens: 400,
+    }));
+    const { page } = await stage.open({ hash: '#/apps', clockAt: now, fake: { saved } });
+    await page.getByText('2 more sets of tools have search.').waitFor();
+    const lines = await page.locator('.app-saved li').allTextContents();
+    expect(lines.map((line) => /in (Set \d)/.exec(line)?.[1])).toEqual(['Set 4', 'Set 3', 'Set 2', undefined]);
+    await page.context().close();
+  });
+
+  it('says nothing of it where nobody has search, and that it is unknown where counting failed', async () => {
+    const { page } = await stage.open({ hash: '#/apps', clockAt: now });
+    await page.getByText('gth_4f9a').waitFor();
+    expect(await page.getByText('tokenizer').count()).toBe(0);
+    await page.context().close();
+    const failing = await stage.open({ hash: '#/apps', clockAt: now, fake: { failing: { tokensSaved: 'no memory' } } });
+    await failing.page.getByText('What search saves could not be counted.').waitFor();
+    await failing.page.context().close();
   });
 });
 

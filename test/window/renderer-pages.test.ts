@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FakeOptions, sampleQuestion } from '../fixtures/fake-bridge.ts';
+import { type FakeOptions, sampleQuestion, sampleSaved } from '../fixtures/fake-bridge.ts';
 import { openStage, type Stage } from './renderer-page.ts';
 
 const now = new Date(2026, 10, 20, 16, 42).getTime();
@@ -55,6 +55,7 @@ const scenes: readonly Scene[] = [
     act: (page) => page.getByRole('button', { name: 'Log', exact: true }).first().click(),
   },
   { name: 'Apps', hash: '#/apps', shows: 'gth_4f9a' },
+  { name: 'Apps with search', hash: '#/apps', shows: 'Search keeps about', fake: { saved: sampleSaved } },
   { name: 'adding an app', hash: '#/apps/add', shows: 'Which app do you want to connect?' },
   {
     name: 'an app’s key',

@@ -1,4 +1,4 @@
-import type { AppView } from '../../../preload/contract.ts';
+import type { AppView, TokensSavedView } from '../../../preload/contract.ts';
 import { explain, useLink, useLive } from '../../live.ts';
 import { AppMark } from '../../parts/app-mark.tsx';
 import { Icon } from '../../parts/icon.tsx';
@@ -12,11 +12,13 @@ import { go, href } from '../../route.ts';
 import { words } from '../../words/current.ts';
 import { formatDay } from '../../words/format.ts';
 import { ConnectApp } from './connect-app.tsx';
+import { Saved, SavedNote } from './tokens-saved.tsx';
 import './apps.css';
 
 /** The AI apps that hold a key to this computer's gate. */
 export function AppsPage({ adding }: { adding: boolean }) {
   const apps = useLive('apps', {}, ['apps', 'activity']);
+  const saved = useLive('tokensSaved', {}, ['apps', 'tools']);
   const addButton = (
     <a className="button primary" href={href('apps', 'add')}>
       <Icon name="plus" />
@@ -37,11 +39,19 @@ export function AppsPage({ adding }: { adding: boolean }) {
               </section>
             )}
             {list.length > 0 ? (
-              <ul className="card apps-list">
-                {list.map((app) => (
-                  <AppRow key={app.id} app={app} onChanged={apps.reload} />
-                ))}
-              </ul>
+              <>
+                <ul className="card apps-list">
+                  {list.map((app) => (
+                    <AppRow
+                      key={app.id}
+                      app={app}
+                      saved={saved.value?.filter((each) => each.app === app.id) ?? []}
+                      onChanged={apps.reload}
+                    />
+                  ))}
+                </ul>
+                <SavedNote live={saved} />
+              </>
             ) : (
               !adding && (
                 <div className="card">
@@ -58,7 +68,7 @@ export function AppsPage({ adding }: { adding: boolean }) {
   );
 }
 
-function AppRow({ app, onChanged }: { app: AppView; onChanged: () => void }) {
+function AppRow({ app, saved, onChanged }: { app: AppView; saved: readonly TokensSavedView[]; onChanged: () => void }) {
   const { bridge } = useLink();
   const toast = useToast();
   const { apps } = words;
@@ -117,6 +127,7 @@ function AppRow({ app, onChanged }: { app: AppView; onChanged: () => void }) {
       <button type="button" className="button slim" onClick={revoke} aria-label={apps.revokeName(app.name)}>
         {apps.revoke}
       </button>
+      <Saved saved={saved} />
     </li>
   );
 }

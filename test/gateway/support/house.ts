@@ -7,6 +7,7 @@ import type { AuditEvent } from '../../../main/audit/record.ts';
 import { type AuditStore, openAudit } from '../../../main/audit/store.ts';
 import { type Backends, createBackends } from '../../../main/backends/backends.ts';
 import { createGateway, type Gateway, type InForce } from '../../../main/gateway/gateway.ts';
+import type { ToolSearch } from '../../../main/gateway/tool-search-port.ts';
 import { type Apps, createApps } from '../../../main/identity/apps.ts';
 import { sha256OfJson } from '../../../main/policy/canonical.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../../main/policy/decide.ts';
@@ -104,6 +105,7 @@ export interface HouseOptions extends PolicyChange {
   readonly app?: string;
   readonly startTimeoutMs?: number;
   readonly account?: string;
+  readonly search?: ToolSearch;
 }
 
 /** What each server shows now, raw. */
@@ -215,6 +217,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     backends,
     approvals,
     audit: audit.writer,
+    ...(options.search !== undefined && { search: options.search }),
   });
   const apply = () => {
     backends.apply(snapshot?.manifest.servers ?? []);
