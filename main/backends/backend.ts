@@ -168,7 +168,7 @@ export class Backend {
       clock,
       log,
       stderr: this.stderr,
-      known: this.#health.known,
+      known: this.#health.known(own().client?.prefers ?? 'modern'),
       client: own().client,
       startTimeoutMs,
       signal,
@@ -187,7 +187,7 @@ export class Backend {
     // Stopped or released in the very moment it came up.
     if (this.#slots.get(slot.key) !== slot) return;
     slot.session = session;
-    this.#health.started(session);
+    this.#health.started(session, slot.client?.prefers ?? 'modern');
     this.#reopening.opened(slot.key);
     session.listen();
     this.#touch(slot);

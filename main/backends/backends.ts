@@ -53,6 +53,11 @@ export interface ServerRequest {
 export interface ClientSide {
   /** Declared to a 2025 server in `initialize`, as given. */
   readonly capabilities: JsonObject;
+  /**
+   * The revision its caller speaks, to be spoken to a server that knows both: what a server does only in sessions (ask in the middle of a call,
+   * say things unasked) reaches a 2025 caller only where the server has one. Default: 2026 where the server knows it.
+   */
+  readonly prefers?: 'legacy' | 'modern';
   /** Answers a server's request. What it throws becomes an internal error for the server. Never called for `ping`. */
   onRequest(request: ServerRequest): Promise<BackendReply>;
   /** Everything a server says unasked, raw but for this hop's own subscription id, except progress (see RequestOptions) and cancellation (see ServerRequest). */

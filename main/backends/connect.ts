@@ -34,10 +34,18 @@ export interface ConnectOptions {
 export async function connect(options: ConnectOptions): Promise<Session> {
   const deadline = Date.now() + options.startTimeoutMs;
   const known = options.launch.transport === 'sse' ? SSE : options.known;
+  if (known === undefined && options.client?.prefers === 'legacy') {
+    try {
+      return await attempt(options, LEGACY, deadline);
+    } catch (error) {
+      // It may know nothing but 2026-07-28, or nothing but HTTP+SSE: it is asked, as any server is.
+      if (!(error instanceof MaybeSse) && !(error instanceof BackendFailure && error.code === 'protocol')) throw error;
+    }
+  }
   try {
     return await attempt(options, known, deadline);
   } catch (error) {
-    if (error instanceof EndedOnProbe) return attempt(options, { era: 'legacy', sse: false }, deadline);
+    if (error instanceof EndedOnProbe) return attempt(options, LEGACY, deadline);
     if (!(error instanceof MaybeSse)) throw error;
     return attempt(options, SSE, deadline).catch((second: unknown) => {
       // No event stream there either: what was said first is the reason. A stream that was refused for its own sake is another.
@@ -49,6 +57,8 @@ export async function connect(options: ConnectOptions): Promise<Session> {
 
 /** A server of the transport before Streamable HTTP is of the era before 2026-07-28, and not asked for another. */
 const SSE: Known = { era: 'legacy', sse: true };
+
+const LEGACY: Known = { era: 'legacy', sse: false };
 
 async function attempt(options: ConnectOptions, known: Known | undefined, deadline: number): Promise<Session> {
   const { alias, launch, log, stderr, signal, client, clock, clientInfo, hooks } = options;

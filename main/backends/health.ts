@@ -10,13 +10,17 @@ const ERA_MS = 24 * 60 * 60 * 1_000;
 /** Of a failure's words; a server may have its share in them. */
 const ERROR_CHARACTERS = 2_000;
 
+/** The revision to be spoken where the server knows both. */
+export type Preference = 'legacy' | 'modern';
+
 /** How one server has been doing: its era, its failures, when it may be tried again. */
 export class Health {
   readonly #alias: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #backoff = new Backoff();
-  #era: EraVerdict | undefined;
+  /** By the revision that was preferred: a server that knows both speaks either. */
+  readonly #eras = new Map<Preference, EraVerdict>();
   #last: Session | undefined;
   #lastError: string | undefined;
   #restarts = 0;
@@ -27,9 +31,10 @@ export class Health {
     this.#log = log;
   }
 
-  /** What an earlier start found, while it is fresh. */
-  get known(): Known | undefined {
-    return this.#era && this.#clock.now() - this.#era.at < ERA_MS ? this.#era : undefined;
+  /** What an earlier start with the same preference found, while it is fresh. */
+  known(prefers: Preference): Known | undefined {
+    const era = this.#eras.get(prefers);
+    return era && this.#clock.now() - era.at < ERA_MS ? era : undefined;
   }
 
   /** Milliseconds until the next start may be tried. */
@@ -43,18 +48,18 @@ export class Health {
     if (this.#backoff.hasFailed) this.#restarts += 1;
   }
 
-  started(session: Session): void {
+  started(session: Session, prefers: Preference): void {
     const now = this.#clock.now();
     this.#last = session;
     this.#lastError = undefined;
-    this.#era = { era: session.era, sse: session.transport === 'sse', at: now };
+    this.#eras.set(prefers, { era: session.era, sse: session.transport === 'sse', at: now });
     this.#backoff.started(now);
     this.#log.info('backend-started', { alias: this.#alias, era: session.era });
   }
 
   /** What was known of it may have been the reason. */
   startFailed(message: string): void {
-    this.#era = undefined;
+    this.#eras.clear();
     this.failed(message);
   }
 

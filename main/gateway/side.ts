@@ -31,6 +31,7 @@ const legacyOnly: ReadonlySet<string> = new Set(['notifications/elicitation/comp
 export class Side implements ClientSide {
   readonly alias: string;
   readonly capabilities: JsonObject;
+  readonly prefers: 'legacy' | 'modern';
   /** Requests of the caller that are under way in this session. */
   readonly running = new Set<CallOrigin>();
   readonly #standing: Listening | undefined;
@@ -54,6 +55,7 @@ export class Side implements ClientSide {
   }) {
     this.alias = parts.alias;
     this.capabilities = parts.capabilities;
+    this.prefers = parts.standing?.era ?? 'modern';
     this.#standing = parts.standing;
     this.#questions = parts.questions;
     this.#inForce = parts.inForce;
