@@ -15,7 +15,7 @@ export interface RunningRequest {
 /** Silence that callers' HTTP libraries certainly bear. */
 const quietMs = 10_000;
 /** An answer that takes longer than this is worth resuming. */
-const primeMs = 1_000;
+const primeMs = 400;
 
 /** Every request under way, so that closing can wait for them and an app that lost its key is stopped. */
 export class RunningRequests {

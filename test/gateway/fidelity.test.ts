@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../main/policy/json.ts';
-import { ask, modernPost, startSession } from './support/callers.ts';
+import { ask, lastMessage, modernPost, startSession } from './support/callers.ts';
 import { type House, openHouse, scriptServer } from './support/house.ts';
 
 const launch = scriptServer(new URL('./support/mirror-server.ts', import.meta.url));
@@ -37,7 +37,7 @@ describe('when a result passes through', () => {
       fc.asyncProperty(results, async (result) => {
         const params = { name: 'mirror__say', arguments: { answer: { result } } };
         const answer = await ask(house, session, 'tools/call', params);
-        expect(answer.text).toBe(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
+        expect(lastMessage(answer)).toBe(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
       }),
       { numRuns: 60 },
     );
@@ -67,7 +67,7 @@ describe('when a result passes through', () => {
       'x-vendor/key': { '': 1 },
     };
     const answer = await ask(house, session, 'tools/call', { name: 'mirror__say', arguments: { answer: { result } } });
-    expect(answer.text).toBe(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
+    expect(lastMessage(answer)).toBe(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
   });
 
   it('keeps the error of a server, unknown keys and all', async () => {

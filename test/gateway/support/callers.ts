@@ -49,6 +49,17 @@ export async function post(
   return { status: response.status, headers: response.headers, text, json: parseLoosely(text) };
 }
 
+/** The text of the last message, whatever carried it. */
+export function lastMessage({ headers, text }: HttpAnswer): string {
+  if (headers.get('content-type') !== 'text/event-stream') return text;
+  return (
+    text
+      .split('\n')
+      .findLast((line) => line.startsWith('data: {'))
+      ?.slice(6) ?? ''
+  );
+}
+
 function parseLoosely(text: string): JsonObject {
   const data = text.startsWith('{') || text.startsWith('[') ? text : (/^data: ([^\n]+)$/m.exec(text)?.[1] ?? '{}');
   return JSON.parse(data) as JsonObject;

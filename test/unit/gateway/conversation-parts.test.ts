@@ -161,7 +161,7 @@ describe('when requests run', () => {
     return { running, calls };
   };
 
-  it('counts them per app, primes each once after a second, and gives old ones a sign of life', async () => {
+  it('counts them per app, primes each once after a while, and gives old ones a sign of life', async () => {
     const requests = new RunningRequests();
     const young = request('a', Date.now());
     const old = request('a', Date.now() - 20_000);
@@ -170,7 +170,7 @@ describe('when requests run', () => {
     requests.finish(over.running);
     requests.finish(over.running);
     expect([requests.countOf('a'), requests.countOf('b')]).toEqual([2, 0]);
-    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     requests.pulse();
     expect([young.calls, old.calls, over.calls]).toEqual([['prime'], ['prime', 'pulse'], []]);
     requests.stopWhere((appId) => appId === 'a', 'app-ended');
