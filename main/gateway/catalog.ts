@@ -16,6 +16,8 @@ export type AnnouncedKind = 'tools' | 'prompts' | 'resources';
 
 /** How old what a backend showed may be for a call: a change nobody announced is found within a second, at one look a second. */
 const callMaxAgeMs = 1_000;
+/** How soon a change of a list that was just told of is told of again. */
+const tellAgainMs = 1_000;
 /** How old a session's own list of resources may be. */
 const resourcesMaxAgeMs = 10_000;
 /** Decisions may depend on the time of day; a prepared list is not kept longer than this. */
@@ -58,6 +60,8 @@ export class Catalog {
   readonly #announce: (kind: AnnouncedKind) => void;
   readonly #sights: Sights;
   readonly #prepared = new Map<string, Prepared>();
+  /** Changes being told of, and the server where another was said meanwhile. */
+  readonly #telling = new Map<string, ManifestServer | undefined>();
   #generation = 0;
 
   constructor(parts: {
@@ -250,18 +254,32 @@ export class Catalog {
     return this.#sights.look({ server, kind: 'tools' });
   }
 
-  /** A backend said that what it lists changed: what was seen of it is looked at again. */
+  /**
+   * A backend said that what it lists changed: what was seen of it is looked at again, and callers are told, as they would be by the backend
+   * itself. A server that says so without end is believed once a second.
+   */
   listChanged(server: ManifestServer, kind: SightKind): void {
-    this.#sights.changed({ server, kind });
-    if (kind !== 'resources') return;
-    // Stands for templates, too; and a caller's own session may show other resources than the house's, so it is told in any case.
-    this.#sights.changed({ server, kind: 'resourceTemplates' });
-    if (server.resources === 'as-shown') this.#announce('resources');
+    const key = `${kind} ${server.alias}`;
+    if (this.#telling.has(key)) {
+      this.#telling.set(key, server);
+      return;
+    }
+    this.#telling.set(key, undefined);
+    void this.#lookAndTell(server, kind).finally(() => {
+      setTimeout(() => {
+        const again = this.#telling.get(key);
+        this.#telling.delete(key);
+        if (again !== undefined) this.listChanged(again, kind);
+      }, tellAgainMs).unref();
+    });
   }
 
-  /** The same for its tools. */
-  toolsChanged(server: ManifestServer): void {
-    this.listChanged(server, 'tools');
+  async #lookAndTell(server: ManifestServer, kind: SightKind): Promise<void> {
+    const looks = [this.#sights.changed({ server, kind })];
+    // The notification for resources stands for templates, too.
+    if (kind === 'resources') looks.push(this.#sights.changed({ server, kind: 'resourceTemplates' }));
+    await Promise.all(looks);
+    if (offersAny(server, kind)) this.#announce(announcedAs(kind));
   }
 
   /** A backend is up: if a list went out without it, it is looked at now. */
@@ -279,7 +297,26 @@ export class Catalog {
 
   #sightChanged(kind: SightKind, tell: boolean): void {
     this.#generation++;
-    if (tell) this.#announce(kind === 'resourceTemplates' ? 'resources' : kind);
+    if (tell) this.#announce(announcedAs(kind));
+  }
+}
+
+function announcedAs(kind: SightKind): AnnouncedKind {
+  return kind === 'resourceTemplates' ? 'resources' : kind;
+}
+
+/** Whether anything of this kind was approved: of the rest callers hear nothing. */
+function offersAny(server: ManifestServer, kind: SightKind): boolean {
+  switch (kind) {
+    case 'tools':
+      return Object.keys(server.tools).length > 0;
+    case 'prompts':
+      return Object.keys(server.prompts).length > 0;
+    case 'resources':
+    case 'resourceTemplates':
+      return server.resources === 'as-shown' || Object.keys(server.resourceTemplates).length > 0;
+    default:
+      return kind satisfies never;
   }
 }
 

@@ -61,9 +61,8 @@ export async function identityOf(
 
 /** What server.json and Implementation have in common, as it was approved (MCP registry, server.json; 2025-11-25, Implementation). */
 function approvedInfo({ server }: ManifestServer): JsonObject {
-  const { description, icons, websiteUrl } = server;
+  const { icons, websiteUrl } = server;
   return {
-    ...(typeof description === 'string' && { description }),
     ...(Array.isArray(icons) && { icons }),
     ...(typeof websiteUrl === 'string' && { websiteUrl }),
   };

@@ -140,12 +140,12 @@ export class Sights {
     return done;
   }
 
-  /** A backend said that what it lists changed: what was seen of it is looked at again. */
-  changed(look: Look): void {
+  /** A backend said that what it lists changed: what was seen of it is looked at again. Resolves when that is done, never rejects. */
+  async changed(look: Look): Promise<void> {
     const sight = this.#sightOf(look);
     if (sight.shown === undefined) return;
     sight.seenAt = 0;
-    void this.look(look);
+    await this.look(look);
   }
 
   /** A backend is up: what a list went out without is looked at now. */
