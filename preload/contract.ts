@@ -192,7 +192,14 @@ export const calls = {
   issueApp: {
     args: z.object({ name: z.string().min(1).max(64) }),
     answer: z.discriminatedUnion('ok', [
-      z.object({ ok: z.literal(true), app: App, token: z.string(), endpoint: z.string() }),
+      z.object({
+        ok: z.literal(true),
+        app: App,
+        token: z.string(),
+        endpoint: z.string(),
+        /** What an app that speaks stdio only starts, with the token in the variable GATEHOUSE_TOKEN. */
+        bridge: z.object({ command: z.string(), args: z.array(z.string()) }),
+      }),
       z.object({ ok: z.literal(false), code: z.string(), message: z.string() }),
     ]),
   },

@@ -4,7 +4,7 @@ import { parseEndpoint } from './place.ts';
 
 export const usage = `usage: gatehouse bridge [--token-file FILE] [--endpoint URL] [--profile NAME] [--data DIR] [--no-start] [--start COMMAND...]
   --token-file FILE   the app's key, in a file of yours alone; else the variable GATEHOUSE_TOKEN
-  --endpoint URL      where Gatehouse answers on this computer (default: as its settings say)
+  --endpoint URL      where Gatehouse answers on this computer, which is then not started (default: as its settings say)
   --profile NAME      only the set of tools the organisation calls by this name
   --data DIR          Gatehouse's data folder, where it is not the usual one
   --no-start          do not start Gatehouse when it is not running

@@ -3,6 +3,7 @@ import type { Rooms } from '../app.ts';
 import type { AppRecord } from '../identity/apps.ts';
 import type { RefreshResult } from '../trust/trust.ts';
 import { viewCall, viewCallDetail } from './activity-view.ts';
+import { bridgeCommand } from './bridge-command.ts';
 import { readHome } from './home-view.ts';
 import { viewQuestion } from './question-view.ts';
 import { readStatus } from './status-view.ts';
@@ -33,6 +34,16 @@ export function createHandlers(rooms: Rooms): Handlers {
     sessions: gateway.connections().get(app.id) ?? 0,
     callsToday: callsToday(app.name),
   });
+  const bridge = (endpoint: string) =>
+    bridgeCommand({
+      resources: ports.paths.resources,
+      data: ports.paths.data,
+      endpoint,
+      execPath: process.execPath,
+      inElectron: process.versions.electron !== undefined,
+      appImage: process.env.APPIMAGE,
+      isRoot: process.getuid?.() === 0,
+    });
   const callsToday = (app: string) => audit.reader.countByApp(startOfDay(ports.clock.now())).get(app) ?? 0;
   /** A token nobody recorded must not exist. */
   const recordIssued = (app: AppRecord) => {
@@ -76,7 +87,8 @@ export function createHandlers(rooms: Rooms): Handlers {
       // The name's old token has ended whatever comes next, so what runs by it ends too.
       gateway.appEnded(issued.app.id);
       recordIssued(issued.app);
-      return { ok: true, app: viewApp(issued.app), token: issued.token, endpoint: rooms.endpoint() ?? '' };
+      const endpoint = rooms.endpoint() ?? '';
+      return { ok: true, app: viewApp(issued.app), token: issued.token, endpoint, bridge: bridge(endpoint) };
     },
     revokeApp: ({ id }) => {
       const app = apps.list().find((entry) => entry.id === id);

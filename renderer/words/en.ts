@@ -333,6 +333,8 @@ export const en = {
     orFile: 'or put this into',
     generic: 'Any app that speaks MCP over HTTP needs an address and a header',
     copyText: 'Copy the configuration',
+    genericStdio: 'An app that speaks only stdio starts this program',
+    copyStdio: 'Copy the program',
     keepRest: 'If the file already has entries, add only the “gatehouse” part beside them. Then restart the app.',
     waiting: (name: string) => `Waiting for ${name} to knock…`,
     connected: (name: string) => `${name} is connected.`,

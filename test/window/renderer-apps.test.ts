@@ -7,6 +7,11 @@ const now = new Date(2026, 10, 20, 16, 42).getTime();
 const token = 'gth_9d3cV0pX2mQkWb7Lr5TzYn8sHe4uJf1a';
 const endpoint = 'http://127.0.0.1:7420/mcp';
 const headers = { Authorization: `Bearer ${token}` };
+const program = {
+  command: '/opt/Gatehouse/gatehouse',
+  args: ['bridge', '--data', '/home/alice/.config/Gatehouse'],
+  env: { GATEHOUSE_TOKEN: token },
+};
 
 let stage: Stage;
 beforeAll(async () => {
@@ -25,6 +30,7 @@ async function issue(name: string): Promise<Page> {
 describe('when an app is added', () => {
   it.each([
     ['Claude Code', { mcpServers: { gatehouse: { type: 'http', url: endpoint, headers } } }],
+    ['Claude Desktop', { mcpServers: { gatehouse: program } }],
     ['Cursor', { mcpServers: { gatehouse: { url: endpoint, headers } } }],
     ['VS Code', { servers: { gatehouse: { type: 'http', url: endpoint, headers } } }],
     ['Gemini CLI', { mcpServers: { gatehouse: { httpUrl: endpoint, headers } } }],
@@ -35,7 +41,7 @@ describe('when an app is added', () => {
     await page.context().close();
   });
 
-  it('gives Codex its TOML, and any other app the address and the header', async () => {
+  it('gives Codex its TOML, and any other app the address and the header, or a program', async () => {
     const page = await issue('Codex');
     const text = () => page.locator('[role=tabpanel]:not([hidden]) pre').last().textContent();
     expect(await text()).toBe(
@@ -45,7 +51,9 @@ describe('when an app is added', () => {
       mcp_servers: { gatehouse: { url: endpoint, http_headers: headers } },
     });
     await page.getByRole('tab', { name: 'Other' }).click();
-    expect(await text()).toBe(`${endpoint}\nAuthorization: Bearer ${token}`);
+    const other = await page.locator('[role=tabpanel]:not([hidden]) pre').allTextContents();
+    expect(other[0]).toBe(`${endpoint}\nAuthorization: Bearer ${token}`);
+    expect(JSON.parse(other[1] ?? '')).toEqual(program);
     await page.context().close();
   });
 

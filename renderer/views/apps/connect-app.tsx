@@ -8,13 +8,11 @@ import { Sentence } from '../../parts/sentence.tsx';
 import { Sign } from '../../parts/sign.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
-import { configurationFor, configurations } from './configurations.ts';
+import { type Access, configurationFor, configurations } from './configurations.ts';
 import './connect-app.css';
 
-interface Issued {
+interface Issued extends Access {
   readonly app: AppView;
-  readonly token: string;
-  readonly endpoint: string;
 }
 
 /** Names an app, shows its key once with the text to paste, and waits for its first call. */
@@ -166,8 +164,9 @@ function Connected({ issued, onDone }: { issued: Issued; onDone: () => void }) {
           ))}
         </Tabs.List>
         {configurations.map((configuration) => {
-          const text = configuration.text(endpoint, token);
-          const command = configuration.command?.(endpoint, token);
+          const text = configuration.text(issued);
+          const command = configuration.command?.(issued);
+          const stdio = configuration.stdio?.(issued);
           return (
             <Tabs.Content key={configuration.id} value={configuration.id} className="connect-panel">
               {command && <Snippet title={connect.command} text={command} label={connect.copyCommand} wraps />}
@@ -177,6 +176,7 @@ function Connected({ issued, onDone }: { issued: Issued; onDone: () => void }) {
                 text={text}
                 label={connect.copyText}
               />
+              {stdio && <Snippet title={connect.genericStdio} text={stdio} label={connect.copyStdio} />}
               {configuration.id !== 'other' && <p className="tiny faint">{connect.keepRest}</p>}
             </Tabs.Content>
           );
