@@ -25,6 +25,21 @@ export class BareApp {
     this.#suffix = suffix;
   }
 
+  /** Nothing of the body is read yet. */
+  raw(method: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+    return fetch(`${this.#door.endpoint}${this.#suffix}`, {
+      method,
+      ...(signal !== undefined && { signal }),
+      headers: {
+        authorization: `Bearer ${this.#door.token}`,
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json',
+        ...this.#headers,
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  }
+
   /** Headers are there, the body may still come. */
   async fetch(method: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Events> {
     const stop = new AbortController();
