@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../main/policy/json.ts';
-import { ask, legacyCaller, modernCaller, modernPost, post, startSession, version } from './support/callers.ts';
+import { ask, legacyCaller, modernCaller, modernPost, post, startSession, textOf, version } from './support/callers.ts';
 import { fixture, type House, openHouse, until } from './support/house.ts';
 
 let house: House;
@@ -60,7 +60,9 @@ describe('when a server needs what no app offered it', () => {
     expect([answer.status, answer.json.error]).toMatchObject([400, { code: -32021 }]);
     const session = await startSession(house);
     const legacy = await ask(house, session, 'tools/call', { name: 'fresh__ask', arguments: {} });
-    expect([legacy.status, legacy.json.error]).toMatchObject([200, { code: -32021 }]);
+    // A server that knows both revisions says it in the caller's own.
+    expect(legacy.json.result).toMatchObject({ isError: true });
+    expect(textOf(legacy.json.result)).toContain('did not declare the required capability');
   });
 });
 
