@@ -91,7 +91,7 @@ async function previousMajor(transport: PreviousTransport | StdioClientTransport
   return asApp(client);
 }
 
-async function currentMajor(era: 'legacy' | 'modern'): Promise<App> {
+async function currentMajor(era: 'legacy' | 'modern', endpoint = house.endpoint): Promise<App> {
   const client = new CurrentClient(
     { name: 'current', version: '1' },
     {
@@ -103,7 +103,7 @@ async function currentMajor(era: 'legacy' | 'modern'): Promise<App> {
     action: 'accept' as const,
     content: { response: 'Ada', name: 'Ada' },
   }));
-  await client.connect(new CurrentTransport(new URL(house.endpoint), { requestInit: { headers: headers() } }));
+  await client.connect(new CurrentTransport(new URL(endpoint), { requestInit: { headers: headers() } }));
   expect(client.getNegotiatedProtocolVersion()).toBe(era === 'modern' ? '2026-07-28' : '2025-11-25');
   return asApp(client);
 }
@@ -198,8 +198,34 @@ describe('when the client has a session', () => {
   });
 });
 
+describe.each([
+  ['with a session', 'legacy'],
+  ['without', 'modern'],
+] as const)('when the endpoint merges servers and the client is one %s', (_name, era) => {
+  it('can use what it was shown, by the names and addresses it was shown', async () => {
+    const app = await currentMajor(era, house.merged);
+    const { tools } = await app.listTools();
+    const greet = tools.find(({ name }) => name.endsWith('greet'))?.name ?? '';
+    expect(greet).not.toBe('greet');
+    expect(await app.callTool({ name: greet, arguments: { name: 'Ada' } })).toMatchObject({
+      content: [{ text: 'Hello, Ada!' }],
+    });
+    const { prompts } = await app.listPrompts();
+    const simple = prompts.find(({ name }) => name.endsWith('test_simple_prompt'))?.name ?? '';
+    expect(await app.getPrompt({ name: simple })).toMatchObject({
+      messages: [{ content: { text: 'This is a simple prompt for testing.' } }],
+    });
+    const { resources } = await app.listResources();
+    const uri = resources.find((resource) => resource.uri.includes('static-text'))?.uri ?? '';
+    expect(await app.readResource({ uri })).toMatchObject({
+      contents: [{ text: 'This is the content of the static text resource.' }],
+    });
+    await app.close();
+  });
+});
+
 describe.skipIf(noInspector).each(['legacy', 'modern'] as const)(
-  'when the client is the CLI of %s Inspector',
+  'when the client is the Inspector’s CLI, in the %s era',
   (era) => {
     async function inspect(...words: readonly string[]): Promise<unknown> {
       const address = ['--server-url', house.endpoint, '--transport', 'http', '--protocol-era', era];
