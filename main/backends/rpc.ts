@@ -49,6 +49,9 @@ export interface RpcOptions {
   readonly onRequest?: ((request: ServerRequest) => Promise<BackendReply>) | undefined;
 }
 
+/** Counts for every connection together: a 2026 server without sessions sees several of ours as one client, to which an id may be new only once. */
+let lastId = 0;
+
 /**
  * JSON-RPC over one wire, without schemas: what it does not govern (ids, progress tokens, cancellation) it hands on as parsed.
  * Ids and progress tokens are numbers of this hop's own, the token equal to its request's id.
@@ -64,7 +67,6 @@ export class Rpc {
   readonly #pending = new Map<number, Pending>();
   readonly #owed = new OwedAnswers();
   #events: RpcEvents | undefined;
-  #nextId = 0;
   #failure: BackendFailure | undefined;
   readonly #words: FailureWords;
 
@@ -110,8 +112,8 @@ export class Rpc {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       if (options.signal?.aborted) return reject(this.#words.cancelled());
-      this.#nextId += 1;
-      const id = this.#nextId;
+      lastId += 1;
+      const id = lastId;
       const { onProgress, onSubscribed } = options;
       const closeStream = new AbortController();
       const cancel = () => giveUp(this.#words.cancelled(), 'The caller cancelled the request.');

@@ -325,7 +325,10 @@ describe('when a server answers with tasks without measure', () => {
       `const token = params._meta.progressToken;
        done({ task: { taskId: 't-' + id, status: 'working', ttl: null } });
        send({ method: 'notifications/progress', params: { progressToken: token, progress: id } });
-       if (id > 5) send({ method: 'notifications/progress', params: { progressToken: 4, progress: id } });`,
+       globalThis.second = globalThis.first === undefined ? undefined : (globalThis.second ?? token);
+       globalThis.first ??= token;
+       if (second !== undefined && token > second + 1)
+         send({ method: 'notifications/progress', params: { progressToken: second, progress: id } });`,
       caller(),
     );
     for (let n = 0; n < 300; n += 1)
