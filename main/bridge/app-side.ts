@@ -25,6 +25,15 @@ export const lost: JsonObject = {
     'Gatehouse stopped while this was under way, and its answer is lost. It may have been done: check before you try again.',
 };
 
+/** A message that Gatehouse would not read to its end, more than once. */
+export function cutOff({ message }: Flying): JsonObject {
+  const bytes = Buffer.byteLength(message.text);
+  return {
+    code: code.failed,
+    message: `Gatehouse closed the connection before it had this message of ${bytes} bytes, and nothing was done. It may be too large: send less at a time.`,
+  };
+}
+
 export function notReached(gate: Gate): JsonObject {
   return {
     code: code.failed,

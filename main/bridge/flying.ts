@@ -9,6 +9,8 @@ export class Flying {
   #markSent: () => void = () => undefined;
   /** The app took it back: it wants no answer, and none that comes is news. */
   cancelled = false;
+  /** Gatehouse may have it. */
+  left = false;
 
   constructor(message: Flying['message']) {
     this.message = message;
@@ -37,6 +39,7 @@ export class Flying {
   }
 
   markSent(): void {
+    this.left = true;
     this.#markSent();
   }
 

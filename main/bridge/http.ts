@@ -10,8 +10,11 @@ export interface Reply {
 
 export type Outcome =
   | { readonly ok: true; readonly reply: Reply }
-  /** `reached`: whether the other side may have had the request. */
-  | { readonly ok: false; readonly reached: boolean; readonly message: string };
+  /**
+   * `nobody`: none answered at the address. `cut`: the connection broke before the request had left, so that it cannot have been carried out.
+   * `lost`: it broke later, and nobody knows.
+   */
+  | { readonly ok: false; readonly why: 'nobody' | 'cut' | 'lost'; readonly message: string };
 
 export interface Ask {
   readonly url: URL;
@@ -29,7 +32,7 @@ const agent = new Agent({ keepAlive: true, maxFreeSockets: 8 });
 /** One HTTP request. Never rejects. Redirects are not followed: the endpoint has none, and they could take the key elsewhere. */
 export function send({ url, method, headers, body, signal, onSent }: Ask): Promise<Outcome> {
   return new Promise((resolve) => {
-    let reached = false;
+    let why: 'nobody' | 'cut' | 'lost' = 'nobody';
     const outgoing = request(url, {
       agent,
       method,
@@ -41,10 +44,17 @@ export function send({ url, method, headers, body, signal, onSent }: Ask): Promi
       },
     });
     outgoing.on('socket', (socket) => {
-      if (!socket.connecting) reached = true;
-      else socket.once('connect', () => (reached = true));
+      if (!socket.connecting) why = 'cut';
+      else
+        socket.once('connect', () => {
+          why = 'cut';
+        });
     });
-    outgoing.on('finish', () => onSent?.());
+    outgoing.on('finish', () => {
+      // Node says so of a write that failed, too.
+      if (why === 'cut' && !outgoing.socket?.errored) why = 'lost';
+      onSent?.();
+    });
     outgoing.on('response', (response) => {
       const { 'mcp-session-id': session, 'content-type': type = '' } = response.headers;
       resolve({
@@ -58,7 +68,7 @@ export function send({ url, method, headers, body, signal, onSent }: Ask): Promi
       });
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      resolve({ ok: false, reached, message: error.code ?? error.message });
+      resolve({ ok: false, why, message: error.code ?? error.message });
     });
     outgoing.end(body);
   });

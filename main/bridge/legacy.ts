@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import { type AppSide, lost, mostAttempts, notReached } from './app-side.ts';
+import { type AppSide, cutOff, lost, mostAttempts, notReached } from './app-side.ts';
 import { AskedOfApp } from './asked.ts';
 import type { Flying } from './flying.ts';
 import { discard, type Reply } from './http.ts';
 import { errorOf, follow, type Link, type StreamEnd } from './link.ts';
-import { isId, type Notification, notificationText, type Request, type RpcId } from './message.ts';
+import { isId, type Notification, type Request, type RpcId } from './message.ts';
+import { SessionMemory } from './session-memory.ts';
 
-/** Subscriptions remembered over a restart. */
-const subscriptionLimit = 1_000;
 const mostPauseMs = 10_000;
 
 /** A session of the revisions with `initialize` (2024-11-05 to 2025-11-25), as Gatehouse knows it now. */
@@ -18,23 +17,13 @@ interface Session {
   readonly over: AbortController;
 }
 
-/** What a session is made of, to make it again after Gatehouse was restarted. */
-interface Memory {
-  readonly initialize: string;
-  readonly version: string;
-  readonly capabilities: JsonObject;
-  initialized?: string;
-  level?: string;
-  readonly subscriptions: Map<string, string>;
-}
-
 /** Relays for an app that opened a session. A session that is gone is opened again behind the app's back. */
 export class LegacySide {
   readonly #link: Link;
   readonly #app: AppSide;
   readonly #asked = new AskedOfApp();
   #session: Session | undefined;
-  #memory: Memory | undefined;
+  #memory: SessionMemory | undefined;
   #renewing: Promise<JsonObject | undefined> | undefined;
 
   constructor(link: Link, app: AppSide) {
@@ -54,7 +43,8 @@ export class LegacySide {
       const outcome = await this.#post(session, flying.message.text, flying.signal, () => flying.markSent());
       if (flying.signal.aborted) return;
       if (!outcome.ok) {
-        if (outcome.reached && !flying.repeatable) return this.#app.fail(flying, lost);
+        if (outcome.why === 'lost' && !flying.repeatable) return this.#app.fail(flying, lost);
+        if (outcome.why === 'cut' && attempt > 1) return this.#app.fail(flying, cutOff(flying));
         if (attempt >= mostAttempts) return this.#app.fail(flying, notReached(gate));
         continue;
       }
@@ -64,6 +54,7 @@ export class LegacySide {
         discard(reply.body);
         const why = await this.#renew(session);
         if (why !== undefined) return this.#app.fail(flying, why);
+        if (flying.cancelled) return;
         continue;
       }
       if (reply.status < 200 || reply.status > 299) return this.#app.fail(flying, await errorOf(reply));
@@ -176,31 +167,16 @@ export class LegacySide {
     return end;
   }
 
-  /** Keeps what makes a session: its beginning, and what the app set in it. */
-  #remember({ text, method, params }: Request, json: JsonObject, reply: Reply): void {
+  #remember(request: Request, json: JsonObject, reply: Reply): void {
     const { result } = json;
     if (!isJsonObject(result)) return;
-    const memory = this.#memory;
-    switch (method) {
-      case 'initialize': {
-        if (this.#session !== undefined) void this.close(1_000);
-        const version = typeof result.protocolVersion === 'string' ? result.protocolVersion : '';
-        const capabilities = isJsonObject(result.capabilities) ? result.capabilities : {};
-        this.#memory = { initialize: text, version, capabilities, subscriptions: new Map() };
-        this.#session = newSession(reply.session, version);
-        return;
-      }
-      case 'logging/setLevel':
-        if (memory !== undefined) memory.level = text;
-        return;
-      case 'resources/subscribe':
-        if (memory !== undefined && typeof params.uri === 'string' && memory.subscriptions.size < subscriptionLimit)
-          memory.subscriptions.set(params.uri, text);
-        return;
-      case 'resources/unsubscribe':
-        if (typeof params.uri === 'string') memory?.subscriptions.delete(params.uri);
-        return;
+    if (request.method !== 'initialize') {
+      this.#memory?.take(request);
+      return;
     }
+    if (this.#session !== undefined) void this.close(1_000);
+    this.#memory = new SessionMemory(request, result);
+    this.#session = newSession(reply.session, this.#memory.version);
   }
 
   #initialized(text: string): void {
@@ -254,10 +230,8 @@ export class LegacySide {
   }
 
   /** Sets in a new session what the app had set in the old one. False when the connection broke again. */
-  async #restore(session: Session, memory: Memory): Promise<boolean> {
-    const texts = [memory.initialized, memory.level, ...memory.subscriptions.values()];
-    for (const text of texts) {
-      if (text === undefined) continue;
+  async #restore(session: Session, memory: SessionMemory): Promise<boolean> {
+    for (const text of memory.texts()) {
       const outcome = await this.#post(session, text, session.over.signal);
       if (!outcome.ok) return false;
       // The app had its answer long ago; what these say now only concerns what is announced.
@@ -266,21 +240,14 @@ export class LegacySide {
     return true;
   }
 
-  async #replace(gone: Session, session: Session, memory: Memory): Promise<void> {
+  async #replace(gone: Session, session: Session, memory: SessionMemory): Promise<void> {
     this.#session = session;
     gone.over.abort();
     this.#app.say('Gatehouse was restarted; the session was opened again');
     for (const text of this.#asked.lose(gone)) await this.#app.write(text);
     if (memory.initialized === undefined) return;
     void this.#stand(session);
-    // Whatever changed meanwhile, nobody could tell the app.
-    for (const kind of ['tools', 'prompts', 'resources']) {
-      const capability = memory.capabilities[kind];
-      if (isJsonObject(capability) && capability.listChanged === true)
-        await this.#app.write(notificationText(`notifications/${kind}/list_changed`));
-    }
-    for (const uri of memory.subscriptions.keys())
-      await this.#app.write(notificationText('notifications/resources/updated', { uri }));
+    for (const text of memory.news()) await this.#app.write(text);
   }
 
   /** "Listening for Messages from the Server": one stream for as long as the session lasts. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import { type AppSide, lost, mostAttempts, notReached } from './app-side.ts';
+import { type AppSide, cutOff, lost, mostAttempts, notReached } from './app-side.ts';
 import type { Flying } from './flying.ts';
 import { ModernHeaders } from './headers.ts';
 import { errorOf, follow, type Link } from './link.ts';
@@ -33,7 +33,8 @@ export class ModernSide {
       const outcome = await this.#post(flying, message);
       if (flying.signal.aborted) return;
       if (!outcome.ok) {
-        if (outcome.reached && !flying.repeatable) return this.#app.fail(flying, lost);
+        if (outcome.why === 'lost' && !flying.repeatable) return this.#app.fail(flying, lost);
+        if (outcome.why === 'cut' && attempt > 1) return this.#app.fail(flying, cutOff(flying));
         if (attempt >= mostAttempts) return this.#app.fail(flying, notReached(gate));
         continue;
       }

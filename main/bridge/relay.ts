@@ -125,10 +125,9 @@ export class Relay {
     if (flying === undefined) return !this.#legacy.opened;
     if (flying.message.kind === 'batch') return false;
     flying.cancelled = true;
-    const queued = this.#queue.includes(flying);
-    if (!queued && !flying.modern) return false;
+    if (flying.left && !flying.modern) return false;
     this.#queue = this.#queue.filter((each) => each !== flying);
-    // 2026-07-28, "Cancellation": over HTTP, closing the answer's stream says it.
+    // Not sent yet, or of 2026-07-28 ("Cancellation"): there, closing the answer's stream says it.
     flying.stop();
     this.#forget(flying);
     return true;

@@ -250,6 +250,20 @@ describe('when lines on stdin are not what they should be', () => {
     expect((await app.answer(10)).error).toMatchObject({ code: -32600 });
   });
 
+  it('carries megabytes there and back, and what Gatehouse says of more', async () => {
+    const ask = (id: number, message: string) =>
+      app.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo__echo', arguments: { message } } });
+    const large = 'ü'.repeat(500_000);
+    ask(20, large);
+    expect(textOf((await app.answer(20)).result)).toBe(`${large}\n`);
+    ask(21, 'x'.repeat(12 << 20));
+    expect(textOf((await app.answer(21)).result)).toContain('was held back');
+    ask(22, 'x'.repeat(20 << 20));
+    expect((await app.answer(22)).error).toMatchObject({ message: expect.stringContaining('too large') });
+    ask(23, 'small');
+    expect(textOf((await app.answer(23)).result)).toBe('small\n');
+  });
+
   it('ends when the app closes its stdin, with code 0 and nothing on stdout but messages', async () => {
     app.send({
       jsonrpc: '2.0',

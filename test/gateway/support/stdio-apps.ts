@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { Client as ModernClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
@@ -38,9 +39,11 @@ function serverOf({ args, token, command = [process.execPath, bridgeEntry], env 
 }
 
 function collect(stream: { on(event: 'data', listener: (chunk: Buffer) => void): unknown } | null): () => string {
+  // Chunks may end in the middle of a character.
+  const decoder = new StringDecoder('utf8');
   let text = '';
   stream?.on('data', (chunk) => {
-    text += chunk;
+    text += decoder.write(chunk);
   });
   return () => text;
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../main/policy/json.ts';
@@ -316,26 +317,58 @@ describe('when Gatehouse is away', () => {
     ]);
   });
 
+  it('sends a call that found nobody there once somebody is, and only then', async () => {
+    const script = sessions(({ json: { id } }, response) => json(response, { jsonrpc: '2.0', id, result: {} }));
+    const endpoint = await openEndpoint(script);
+    await endpoint.kill();
+    const app = openBridge(endpoint.url);
+    closing.push(endpoint.close, () => {
+      app.stop.abort();
+      return app.code;
+    });
+    app.send(call(1));
+    await sleep(200);
+    expect(app.messages()).toEqual([]);
+    await endpoint.revive();
+    expect((await app.answer(1)).result).toEqual({});
+    expect(endpoint.asked).toHaveLength(1);
+  });
+
+  it('says that nothing was done of a message that was not read to its end', async () => {
+    const { app, endpoint } = await open((_asked, response) => void response.end());
+    await endpoint.kill();
+    // Reads the beginning, and hangs up.
+    const server = createServer((socket) => {
+      socket.once('data', () => socket.destroy());
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((ready) => server.listen(endpoint.port, '127.0.0.1', ready));
+    closing.push(() => new Promise((done) => server.close(done)));
+    const params = { name: 'write', arguments: { text: 'x'.repeat(20 << 20) } };
+    app.send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+    expect(words(await app.answer(1))).toMatch(/before it had this message of 2\d{7} bytes, and nothing was done/);
+  });
+
   it('lets the app take back what was not sent yet', async () => {
     const script = sessions(({ json: { id } }, response) => json(response, { jsonrpc: '2.0', id, result: {} }));
     const { app, endpoint } = await open(script);
     await connect(app);
     await until('the standing stream', () => script.standing.length === 1);
     await kill(endpoint);
-    app.send(
-      call(1),
-      call(2),
-      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 2 } },
-      call(3),
-    );
+    const takeBack = (requestId: number) => ({
+      jsonrpc: '2.0',
+      method: 'notifications/cancelled',
+      params: { requestId },
+    });
+    app.send(call(1), call(2), takeBack(2), takeBack(1), call(3));
     await sleep(100);
     await endpoint.revive();
     await app.answer(3);
-    expect(app.messages().some(({ id }) => id === 2)).toBe(false);
+    expect(app.messages().some(({ id }) => id === 1 || id === 2)).toBe(false);
     const names = endpoint.asked
       .filter(({ json: { method } }) => method === 'tools/call')
       .map(({ json: { id } }) => id);
-    expect(names).not.toContain(2);
+    expect(names.filter((id) => id !== 3)).toEqual([]);
   });
 
   it('gives up a request after a while, in words, and works again later', async () => {

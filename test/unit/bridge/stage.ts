@@ -99,7 +99,7 @@ export function openBridge(url: string, options: BridgedOptions = {}): Bridged {
   const stop = new AbortController();
   const said: string[] = [];
   let text = '';
-  if (options.reads !== false) stdout.on('data', (chunk: Buffer) => (text += chunk));
+  if (options.reads !== false) stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   const code = runBridge({
     argv: ['--endpoint', url, ...(options.args ?? [])],
     cwd: process.cwd(),
