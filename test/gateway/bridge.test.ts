@@ -319,7 +319,10 @@ describe('when the app is gone', () => {
 });
 
 describe('when the bridge cannot do its work', () => {
-  const home = mkdtempSync(join(tmpdir(), 'gatehouse-bridge-'));
+  let home: string;
+  beforeAll(() => {
+    home = mkdtempSync(join(tmpdir(), 'gatehouse-keys-'));
+  });
   afterAll(() => rmSync(home, { recursive: true, force: true }));
   const keyFile = (mode: number, text = `${token}\n`) => {
     const path = join(home, `key-${mode.toString(8)}-${text.length}`);
