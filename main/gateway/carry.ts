@@ -8,7 +8,7 @@ import { CallOrigin } from './call-origin.ts';
 import type { KnownCall, Lapse, Verdict } from './call-request.ts';
 import type { Conversation, Reply } from './conversation.ts';
 import { Deadline } from './deadline.ts';
-import { complete, createdTaskOf, renameResult, withCacheHints } from './delivery.ts';
+import { asComplete, complete, createdTaskOf, renameResult, withCacheHints } from './delivery.ts';
 import { failureCode } from './failure.ts';
 import { forwarded } from './forwarded.ts';
 import type { KeptYes } from './kept-yes.ts';
@@ -157,7 +157,8 @@ export class Carrier {
     const { conversation, method } = request;
     const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(subject.server.alias);
     const named = renameResult(method, raw, rename);
-    const result = conversation.era === 'modern' ? withCacheHints(method, named) : named;
+    const ofItsEra = opened.session.era === 'legacy' ? asComplete(named) : named;
+    const result = conversation.era === 'modern' ? withCacheHints(method, ofItsEra) : named;
     // The one time a result is turned into text: for the bound, the record and the wire alike. Throws when it nests too deeply.
     const text = JSON.stringify(result);
     const resultBytes = Buffer.byteLength(text);

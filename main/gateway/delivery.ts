@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { CallMethod } from './call-request.ts';
-import { renamePromptResult, renameReadResult, renameToolResult } from './renames.ts';
+import { renameInputRequests, renamePromptResult, renameReadResult, renameToolResult } from './renames.ts';
 import type { RenameUri } from './uris.ts';
 import { withLeadingMember } from './wire.ts';
 
@@ -10,17 +10,18 @@ export function renameResult(method: CallMethod, result: JsonObject, rename: Ren
   switch (method) {
     case 'tools/call':
     case 'tasks/result':
-      return renameToolResult(result, rename);
+      return renameToolResult(renameInputRequests(result, rename), rename);
     case 'tasks/get': {
+      const asking = renameInputRequests(result, rename);
       // The finished task carries the call's own result (tasks extension, CompletedTask).
-      if (!isJsonObject(result.result)) return result;
-      const renamed = renameToolResult(result.result, rename);
-      return renamed === result.result ? result : { ...result, result: renamed };
+      if (!isJsonObject(asking.result)) return asking;
+      const renamed = renameToolResult(asking.result, rename);
+      return renamed === asking.result ? asking : { ...asking, result: renamed };
     }
     case 'prompts/get':
-      return renamePromptResult(result, rename);
+      return renamePromptResult(renameInputRequests(result, rename), rename);
     case 'resources/read':
-      return renameReadResult(result, rename);
+      return renameReadResult(renameInputRequests(result, rename), rename);
     case 'resources/subscribe':
     case 'completion/complete':
     case 'tasks/update':
@@ -29,6 +30,14 @@ export function renameResult(method: CallMethod, result: JsonObject, rename: Ren
     default:
       return method satisfies never;
   }
+}
+
+/**
+ * A result of a server as old as 2025 for a caller of 2026-07-28. There `resultType` means nothing, so that it must not be read as a question or a
+ * task: nobody looked whether this server may ask.
+ */
+export function asComplete(result: JsonObject): JsonObject {
+  return result.resultType === undefined ? result : { ...result, resultType: 'complete' };
 }
 
 /** Which answers a caller of 2026-07-28 may keep, it must be told ("Caching"); what this policy allows one person is nobody else's. */

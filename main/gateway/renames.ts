@@ -52,6 +52,22 @@ export function renameMessages(params: JsonObject, rename: RenameUri): JsonObjec
   return messages === params.messages ? params : { ...params, messages: messages ?? null };
 }
 
+/** What a server asks in the middle of a request (2026-07-28, `inputRequests`): sampling is the one that shows links. */
+export function renameInputRequests(result: JsonObject, rename: RenameUri): JsonObject {
+  const { inputRequests } = result;
+  if (!isJsonObject(inputRequests)) return result;
+  let changed = false;
+  const requests = Object.entries(inputRequests).map(([key, request]) => {
+    if (!isJsonObject(request) || request.method !== 'sampling/createMessage') return [key, request] as const;
+    const { params } = request;
+    const renamed = isJsonObject(params) ? renameMessages(params, rename) : params;
+    if (renamed === params || renamed === undefined) return [key, request] as const;
+    changed = true;
+    return [key, { ...request, params: renamed }] as const;
+  });
+  return changed ? { ...result, inputRequests: Object.fromEntries(requests) } : result;
+}
+
 function renameBlock(block: JsonObject, rename: RenameUri): JsonObject {
   switch (block.type) {
     case 'resource_link':

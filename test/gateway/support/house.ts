@@ -37,6 +37,13 @@ export interface ServerPlan {
   /** Changes what is pinned before it is hashed. */
   readonly only?: readonly string[];
   readonly labels?: Readonly<Record<string, readonly Label[]>>;
+  /** What is approved beside tools. */
+  readonly also?: {
+    readonly prompts?: readonly JsonObject[];
+    readonly resourceTemplates?: readonly JsonObject[];
+    readonly resources?: 'none' | 'as-shown';
+    readonly capabilities?: JsonObject;
+  };
 }
 
 /** Time that a test can move forward; it never stands still. */
@@ -141,8 +148,19 @@ function manifestServer(alias: string, plan: ServerPlan, pins: readonly JsonObje
     launch: plan.launch,
     auth: { kind: 'none' as const },
     ...nothingPinned,
+    ...plan.also,
+    prompts: pinned(plan.also?.prompts, 'name'),
+    resourceTemplates: pinned(plan.also?.resourceTemplates, 'uriTemplate'),
     tools,
   };
+}
+
+function pinned(definitions: readonly JsonObject[] | undefined, key: 'name' | 'uriTemplate') {
+  const pins = definitions?.map((definition) => {
+    const pin = { sha256: sha256OfJson(definition), definition, labels: [] };
+    return [String(definition[key]), pin] as const;
+  });
+  return Object.fromEntries(pins ?? []);
 }
 
 const shownCache = new Map<string, Promise<readonly JsonObject[]>>();
