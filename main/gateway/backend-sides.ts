@@ -42,7 +42,7 @@ export class BackendSides {
   /** caller's session → backend key and alias → side. */
   readonly #sides = new Map<string, Map<string, Side>>();
   readonly #pools = new Map<string, Pool>();
-  /** Which revision a server last spoke: a 2026 one never asks, so its sessions can be shared. */
+  /** Which revision a server speaks to 2026 callers: a server of theirs never asks, so its sessions can be shared. */
   readonly #eras = new Map<string, 'legacy' | 'modern'>();
 
   constructor(parts: {
@@ -73,17 +73,17 @@ export class BackendSides {
       const session = await this.#backends.open(alias, key, signal, side);
       return { session, side, clientCapabilities: passed.modern, release: nothing };
     }
-    if (Object.keys(passed.legacy).length > 0 && this.#eras.get(alias) !== 'modern') {
+    const canBeAsked = Object.keys(passed.legacy).length > 0;
+    if (canBeAsked && this.#eras.get(alias) === 'legacy') {
       return this.#lease(conversation, alias, passed.legacy, passed.modern);
     }
     const side = this.#sideOf(key, key, alias, {}, undefined);
     const session = await this.#backends.open(alias, key, signal, side);
-    if (session.era === 'legacy' && this.#eras.get(alias) === 'modern') {
-      // It is another server than it was.
-      this.#eras.set(alias, 'legacy');
-      if (Object.keys(passed.legacy).length > 0) return this.#lease(conversation, alias, passed.legacy, passed.modern);
-    }
-    return { session, side, clientCapabilities: passed.modern, release: nothing };
+    // It may be another server than it was, or one never met before.
+    this.#eras.set(alias, session.era);
+    return canBeAsked && session.era === 'legacy'
+      ? this.#lease(conversation, alias, passed.legacy, passed.modern)
+      : { session, side, clientCapabilities: passed.modern, release: nothing };
   }
 
   async #lease(conversation: Conversation, alias: string, legacy: JsonObject, modern: JsonObject): Promise<Opened> {
