@@ -1,12 +1,14 @@
 // npm run conformance [-- --revision R] [-- --only SCENARIO] [-- --side server|client] [-- --json]
-// Runs @modelcontextprotocol/conformance. Server scenarios: against a fixture that has everything the suite asks for, and against the same
-// fixture behind a real Gatehouse; a check that passes directly and not through Gatehouse fails the run. Client scenarios: Gatehouse is the
-// client; test/conformance/expected-failures.ts says which are known to fail and why, and any other failure, or pass, fails the run.
+// Runs @modelcontextprotocol/conformance. Server scenarios: against a fixture that has everything the suite asks for, against the same fixture behind a
+// real Gatehouse, and against one behind Gatehouse that speaks the other era only; a check that passes directly and not through Gatehouse fails the
+// run, but for those that test/conformance/expected-losses.ts explains between the eras. Client scenarios: Gatehouse is the client;
+// test/conformance/expected-failures.ts says which are known to fail and why, and any other failure, or pass, fails the run.
 import { parseArgs } from 'node:util';
 import { expectedFailures } from '../test/conformance/expected-failures.ts';
+import { expectedLosses } from '../test/conformance/expected-losses.ts';
 import { type ClientReport, runClientScenarios } from './conformance/clients.ts';
 import { clientTable, serverTable } from './conformance/report.ts';
-import { runServerScenarios, type ServerReport } from './conformance/servers.ts';
+import { lossesOf, runServerScenarios, type ServerReport, staleLosses } from './conformance/servers.ts';
 import { REVISIONS, type Revision, suiteVersion } from './conformance/suite.ts';
 
 const { values } = parseArgs({
@@ -38,9 +40,9 @@ const chosen = { revisions, say, ...(only !== undefined && { only }) };
 const servers: readonly ServerReport[] = side === 'client' ? [] : await runServerScenarios(chosen);
 const clients: readonly ClientReport[] = side === 'server' ? [] : await runClientScenarios(chosen, expectedFailures);
 
-const lost = servers.flatMap(({ revision, rows }) =>
-  rows.filter(({ difference }) => difference === 'lost').map((row) => ({ revision, ...row })),
-);
+const losses = lossesOf(servers, expectedLosses);
+const lost = losses.filter(({ reason }) => reason === undefined);
+const stale = staleLosses(servers, expectedLosses);
 const brokenFixture = servers.flatMap(({ rows }) => rows.filter(({ direct }) => direct === 'FAILURE'));
 const unexpected = clients.filter(({ verdict }) => verdict === 'fails' || verdict === 'passes unexpectedly');
 const nothing = servers.every(({ rows }) => rows.length === 0) && clients.length === 0;
@@ -48,16 +50,21 @@ const seconds = Math.round((Date.now() - started) / 1000);
 
 if (values.json) {
   const versions = { suite: suiteVersion(), node: process.versions.node };
-  process.stdout.write(
-    `${JSON.stringify({ date: new Date().toISOString(), versions, seconds, servers, clients, lost })}\n`,
-  );
+  const report = { date: new Date().toISOString(), versions, seconds, servers, clients, losses, stale };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
 } else {
-  for (const report of servers) if (report.rows.length > 0) process.stdout.write(`${serverTable(report)}\n`);
+  for (const report of servers) if (report.rows.length > 0) process.stdout.write(`${serverTable(report, losses)}\n`);
   if (clients.length > 0) process.stdout.write(`${clientTable(clients)}\n`);
   process.stdout.write(`\n@modelcontextprotocol/conformance ${suiteVersion()}, ${seconds} s\n`);
 }
-if (lost.length > 0) say(`${lost.length} checks pass directly and not through Gatehouse`);
+for (const { revision, behind, row } of lost)
+  say(
+    `${revision} ${row.scenario} ${row.name} passes directly and not through Gatehouse (the server speaks ${behind})`,
+  );
+for (const { revision, scenario } of stale)
+  say(`${revision} ${scenario} is in the list of losses, and nothing of it is lost`);
 if (brokenFixture.length > 0) say(`${brokenFixture.length} checks fail against the fixture itself`);
 for (const { revision, scenario, verdict } of unexpected) say(`${revision} ${scenario} ${verdict}`);
 if (nothing) say(`no scenario ran${only === undefined ? '' : `; is "${only}" one of them?`}`);
-process.exitCode = lost.length + brokenFixture.length + unexpected.length > 0 || nothing ? 1 : 0;
+const wrong = lost.length + stale.length + brokenFixture.length + unexpected.length;
+process.exitCode = wrong > 0 || nothing ? 1 : 0;

@@ -6,20 +6,17 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type HeadlessReady, startScript } from '../processes.ts';
 
-/** A real organisation whose one server is a URL, published by gatehouse-admin, and a headless Gatehouse that joined it. */
+/** A real organisation, published by gatehouse-admin, and a headless Gatehouse that joined it. */
 export interface House {
-  /** The endpoint that shows the one server as it is: its own names. */
-  readonly endpoint: string;
+  /** The endpoint that shows one server as it is: its own names. */
+  endpointOf(alias: string): string;
   /** The endpoint that merges all servers. */
   readonly merged: string;
   readonly token: string;
-  readonly console: string;
-  readonly log: () => string;
   close(): Promise<void>;
 }
 
 const root = resolve(import.meta.dirname, '../..');
-export const ALIAS = 'fixture';
 const APP = 'conformance';
 const env = { ...process.env, GATEHOUSE_PASSPHRASE: 'for conformance only' };
 const run = promisify(execFile);
@@ -45,30 +42,26 @@ function copyOrganisation(from: string, to: string): void {
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), repository }));
 }
 
-export async function openHouse(url: string, organisation?: string): Promise<House> {
+/** `servers`: the address of each, by alias. `organisation`: one to start from a copy of. */
+export async function openHouse(servers: Readonly<Record<string, string>>, organisation?: string): Promise<House> {
   const work = mkdtempSync(join(tmpdir(), 'gatehouse-conformance-'));
   const remove = () => rmSync(work, { recursive: true, force: true, maxRetries: 5 });
   const org = join(work, 'org');
   try {
     if (organisation === undefined) await makeOrganisation(org);
     else copyOrganisation(organisation, org);
-    await admin('server', 'add', org, '--http', url, '--alias', ALIAS);
+    for (const [alias, url] of Object.entries(servers))
+      await admin('server', 'add', org, '--http', url, '--alias', alias);
     await admin('pin', org);
     showResources(join(org, 'manifest.json'));
     await admin('publish', org);
     const words = ['--data', join(work, 'data'), '--port', '0', '--org', join(org, 'org.json'), '--client', APP];
     const gatehouse = await startScript<HeadlessReady>(join(root, 'out/main/headless.js'), words);
-    let log = '';
-    gatehouse.process.stderr?.on('data', (chunk: Buffer) => {
-      log = (log + chunk).slice(-100_000);
-    });
-    const { endpoint, clients, console } = gatehouse.ready;
+    const { endpoint, clients } = gatehouse.ready;
     return {
-      endpoint: `${endpoint}/~${ALIAS}`,
+      endpointOf: (alias) => `${endpoint}/~${alias}`,
       merged: endpoint,
       token: clients[APP] ?? '',
-      console,
-      log: () => log,
       async close() {
         await gatehouse.stop();
         remove();

@@ -1,6 +1,6 @@
 import type { ClientReport } from './clients.ts';
 import type { Row } from './compare.ts';
-import type { ServerReport } from './servers.ts';
+import type { Loss, ServerReport } from './servers.ts';
 import { REVISIONS } from './suite.ts';
 
 const MARK: Readonly<Record<Row['difference'], string>> = {
@@ -13,17 +13,17 @@ const MARK: Readonly<Record<Row['difference'], string>> = {
 const count = (rows: readonly Row[], pick: (row: Row) => boolean) => rows.filter(pick).length;
 
 /** Check by check, then the totals. */
-export function serverTable({ revision, rows }: ServerReport): string {
+export function serverTable({ revision, behind, rows }: ServerReport, losses: readonly Loss[]): string {
+  const reasonOf = (row: Row) => losses.find((loss) => loss.row === row)?.reason;
   const label = (row: Row) => `${row.scenario}  ${row.name}`;
   const width = Math.max(...rows.map((row) => label(row).length), 10) + 2;
   const lines = rows.flatMap((row) => {
-    const line = `${label(row).padEnd(width)}${row.direct.padEnd(9)}${row.through.padEnd(9)}${MARK[row.difference]}`;
-    return row.message === ''
-      ? [line.trimEnd()]
-      : [line.trimEnd(), `    ${row.message.replace(/\s+/g, ' ').slice(0, 300)}`];
+    const line = `${label(row).padEnd(width)}${row.direct.padEnd(9)}${row.through.padEnd(9)}${reasonOf(row) === undefined ? MARK[row.difference] : 'lost, as expected'}`;
+    const message = reasonOf(row) ?? row.message;
+    return message === '' ? [line.trimEnd()] : [line.trimEnd(), `    ${message.replace(/\s+/g, ' ').slice(0, 300)}`];
   });
   return [
-    `\nServer scenarios, ${revision}`,
+    `\nServer scenarios, ${revision}, the server behind Gatehouse speaking ${behind}`,
     `${''.padEnd(width)}direct   through`,
     ...lines,
     totalLine(revision, rows),

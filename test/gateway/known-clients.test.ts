@@ -49,10 +49,12 @@ const noRemote = await whyNot(MCP_REMOTE);
 
 let fixture: Running<{ readonly url: string }>;
 let house: House;
+let endpoint: string;
 
 beforeAll(async () => {
   fixture = await startScript<{ url: string }>(join(root, 'test/fixtures/conformance/everything-server.ts'));
-  house = await openHouse(fixture.ready.url);
+  house = await openHouse({ fixture: fixture.ready.url });
+  endpoint = house.endpointOf('fixture');
 }, 60_000);
 afterAll(async () => {
   await house?.close();
@@ -91,7 +93,7 @@ async function previousMajor(transport: PreviousTransport | StdioClientTransport
   return asApp(client);
 }
 
-async function currentMajor(era: 'legacy' | 'modern', endpoint = house.endpoint): Promise<App> {
+async function currentMajor(era: 'legacy' | 'modern', address = endpoint): Promise<App> {
   const client = new CurrentClient(
     { name: 'current', version: '1' },
     {
@@ -103,7 +105,7 @@ async function currentMajor(era: 'legacy' | 'modern', endpoint = house.endpoint)
     action: 'accept' as const,
     content: { response: 'Ada', name: 'Ada' },
   }));
-  await client.connect(new CurrentTransport(new URL(endpoint), { requestInit: { headers: headers() } }));
+  await client.connect(new CurrentTransport(new URL(address), { requestInit: { headers: headers() } }));
   expect(client.getNegotiatedProtocolVersion()).toBe(era === 'modern' ? '2026-07-28' : '2025-11-25');
   return asApp(client);
 }
@@ -112,7 +114,7 @@ async function currentMajor(era: 'legacy' | 'modern', endpoint = house.endpoint)
 async function throughRemote(protocol: 'legacy' | 'auto'): Promise<App> {
   const file = join(home, 'headers.txt');
   writeFileSync(file, `Authorization: ${headers().authorization}\n`, { mode: 0o600 });
-  const words = ['-y', MCP_REMOTE, house.endpoint, '--header-file', file, '--transport', 'http-only'];
+  const words = ['-y', MCP_REMOTE, endpoint, '--header-file', file, '--transport', 'http-only'];
   const args = [...words, '--protocol', protocol, '--silent'];
   const wanted = Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value ? [[name, value]] : [])));
   return previousMajor(new StdioClientTransport({ command: 'npx', args, env: wanted, stderr: 'ignore', cwd: home }));
@@ -121,7 +123,7 @@ async function throughRemote(protocol: 'legacy' | 'auto'): Promise<App> {
 const clients: readonly (readonly [string, () => Promise<App>, string | undefined])[] = [
   [
     'the SDK’s previous major',
-    () => previousMajor(new PreviousTransport(new URL(house.endpoint), { requestInit: { headers: headers() } })),
+    () => previousMajor(new PreviousTransport(new URL(endpoint), { requestInit: { headers: headers() } })),
     undefined,
   ],
   ['the SDK’s current major with a session', () => currentMajor('legacy'), undefined],
@@ -187,9 +189,7 @@ describe.each(clients)('when the client is %s', (_name, connect, missing) => {
 
 describe('when the client has a session', () => {
   it('is asked in the middle of a call, on that call’s own stream', async () => {
-    const app = await previousMajor(
-      new PreviousTransport(new URL(house.endpoint), { requestInit: { headers: headers() } }),
-    );
+    const app = await previousMajor(new PreviousTransport(new URL(endpoint), { requestInit: { headers: headers() } }));
     const asked = await app.callTool({ name: 'test_elicitation', arguments: { message: 'Who are you?' } });
     expect(asked).toMatchObject({
       content: [{ text: 'User response: action=accept, content={"response":"Ada","name":"Ada"}' }],
@@ -228,9 +228,9 @@ describe.skipIf(noInspector).each(['legacy', 'modern'] as const)(
   'when the client is the Inspector’s CLI, in the %s era',
   (era) => {
     async function inspect(...words: readonly string[]): Promise<unknown> {
-      const address = ['--server-url', house.endpoint, '--transport', 'http', '--protocol-era', era];
+      const server = ['--server-url', endpoint, '--transport', 'http', '--protocol-era', era];
       const key = ['--header', `Authorization: ${headers().authorization}`];
-      const { stdout } = await npx(INSPECTOR, '--cli', ...address, ...key, '--format', 'json', '-q', ...words);
+      const { stdout } = await npx(INSPECTOR, '--cli', ...server, ...key, '--format', 'json', '-q', ...words);
       const answer: { readonly result?: unknown } = JSON.parse(stdout);
       return answer.result ?? answer;
     }
