@@ -21,7 +21,7 @@ let fixture: Running<{ readonly url: string }>;
 let house: House;
 beforeAll(async () => {
   fixture = await startScript<{ url: string }>(join(root, 'test/fixtures/conformance/everything-server.ts'));
-  house = await openHouse(fixture.ready.url);
+  house = await openHouse({ fixture: fixture.ready.url });
 }, 60_000);
 afterAll(async () => {
   await house?.close();
@@ -50,7 +50,7 @@ const model = {
 };
 const roots = { roots: [{ uri: 'file:///project' }] };
 const capabilities = { elicitation: { form: {} }, sampling: {}, roots: { listChanged: true } };
-const bridge = () => ({ args: ['--endpoint', house.endpoint], token: house.token });
+const bridge = () => ({ args: ['--endpoint', house.endpointOf('fixture')], token: house.token });
 
 async function withSession() {
   const heard: string[] = [];
