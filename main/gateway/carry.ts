@@ -1,13 +1,12 @@
 import type { AuditWriter, CallOutcome } from '../audit/record.ts';
-import type { BackendReply, BackendSession, RequestOptions } from '../backends/backends.ts';
+import type { BackendReply, RequestOptions } from '../backends/backends.ts';
 import { sha256Hex } from '../policy/canonical.ts';
-import { isJsonObject, type JsonObject } from '../policy/json.ts';
+import type { JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Opened } from './backend-sides.ts';
 import { CallOrigin } from './call-origin.ts';
 import type { KnownCall, Lapse, Verdict } from './call-request.ts';
-import type { Conversation, Reply } from './conversation.ts';
-import { Deadline } from './deadline.ts';
+import type { Reply } from './conversation.ts';
 import { asComplete, complete, createdTaskOf, renameResult, withCacheHints } from './delivery.ts';
 import { failureCode } from './failure.ts';
 import { forwarded } from './forwarded.ts';
@@ -15,6 +14,7 @@ import type { KeptYes } from './kept-yes.ts';
 import { askLine, sentence, type WireRefusalCode } from './refusal.ts';
 import { actionOf, type Refusals } from './refuse.ts';
 import { checkInputRequests, InputRefused, needsInput, throughRoundTrips } from './round-trips.ts';
+import { inItsOwnTime, progressTo } from './sending.ts';
 import type { ServerQuestions } from './server-questions.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
 import type { TaskTable } from './task-table.ts';
@@ -278,40 +278,4 @@ export class Carrier {
       return refusals.answer(call, 'record-unavailable', verdict, message);
     }
   }
-}
-
-/** Node's longest timer: the deadline counts instead. */
-const endlessMs = 2 ** 31 - 1;
-
-/** What took its server too long, not counting what its caller took to answer. */
-class TookTooLong extends Error {
-  readonly code = 'timeout';
-}
-
-/** A server that asks the caller things is waited for as long as it takes itself. */
-async function inItsOwnTime(
-  session: BackendSession,
-  method: string,
-  params: JsonObject,
-  options: RequestOptions,
-  origin: CallOrigin,
-): Promise<BackendReply> {
-  const deadline = new Deadline(options.timeoutMs, origin.conversation.signal);
-  origin.deadline = deadline;
-  try {
-    return await session.request(method, params, { ...options, timeoutMs: endlessMs, signal: deadline.signal });
-  } catch (error) {
-    if (deadline.passed) throw new TookTooLong('the deadline passed', { cause: error });
-    throw error;
-  } finally {
-    deadline.end();
-  }
-}
-
-/** Passes a backend's progress on under the caller's own token (Progress: tokens are chosen per hop by who asks). */
-function progressTo(params: JsonObject, conversation: Conversation): ((progress: JsonObject) => void) | undefined {
-  const meta = params._meta;
-  const progressToken = isJsonObject(meta) ? meta.progressToken : undefined;
-  if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return undefined;
-  return (progress) => conversation.notify('notifications/progress', { ...progress, progressToken });
 }
