@@ -15,7 +15,7 @@ const withoutTasks: readonly ExpectedLoss[] = (
     ['tasks-wire-fields', 'No task is begun whose fields could be looked at.'],
     ['tasks-request-state-removal', 'No task is begun that could carry a requestState.'],
     ['tasks-mrtr-input', 'No task is begun that could ask for input.'],
-    ['tasks-request-headers', 'tasks/get is no method of this server, so its headers are not looked at.'],
+    ['tasks-request-headers', 'Without tasks/get among the methods of this server, nobody looks at its headers.'],
     [
       'tasks-dispatch-and-envelope',
       'The methods of tasks are no methods of this server, and a "task" it would take for its own kind of task is refused.',
