@@ -80,9 +80,11 @@ export class Asks {
     });
   }
 
-  /** The caller's response. One to a question never asked, or no longer open, is nothing. */
-  settle(id: unknown, reply: BackendReply): void {
-    if (typeof id === 'number') this.#questions.get(id)?.settle(reply);
+  /** The caller's response. False for one to a question never asked, or no longer open: it is nothing. */
+  settle(id: unknown, reply: BackendReply): boolean {
+    const question = typeof id === 'number' ? this.#questions.get(id) : undefined;
+    question?.settle(reply);
+    return question !== undefined;
   }
 
   /** The caller's progress on a question. */

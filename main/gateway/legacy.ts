@@ -36,7 +36,7 @@ export class LegacyCallers {
   }
 
   async post(exchange: Exchange, message: LegacyMessage): Promise<void> {
-    const { request, response, app } = exchange;
+    const { request, response } = exchange;
     const { accept } = request.headers;
     if (message.kind === 'request' && !acceptsJson(accept) && !acceptsStream(accept)) {
       return refuse(response, 406, message.id, 'Not acceptable: answers are application/json or text/event-stream');
@@ -45,8 +45,7 @@ export class LegacyCallers {
     const session = this.#sessionOf(exchange);
     if (session === undefined) return;
     if (message.kind !== 'request') {
-      if (!this.#service.allowances.take(app.id)) return refuse(response, 429, null, tooManyMessages.message);
-      this.#take(session, message);
+      if (!this.#take(session, message)) return refuse(response, 429, null, tooManyMessages.message);
       return sendEmpty(response, 202);
     }
     const answer = answerOf(exchange, session);
@@ -57,7 +56,7 @@ export class LegacyCallers {
 
   /** Batches existed in one revision only; there each message is answered as if it had come alone. */
   async batch(exchange: Exchange, messages: readonly LegacyMessage[]): Promise<void> {
-    const { response, app } = exchange;
+    const { response } = exchange;
     const session = this.#sessionOf(exchange);
     if (session === undefined) return;
     if (session.version !== batchVersion) {
@@ -78,8 +77,7 @@ export class LegacyCallers {
     }
     for (const message of messages) {
       if (message.kind === 'request') continue;
-      if (!this.#service.allowances.take(app.id)) return refuse(response, 429, null, tooManyMessages.message);
-      this.#take(session, message);
+      if (!this.#take(session, message)) return refuse(response, 429, null, tooManyMessages.message);
     }
     if (requests.length === 0) return sendEmpty(response, 202);
     const answer = answerOf(exchange, session);
@@ -209,11 +207,15 @@ export class LegacyCallers {
     return resultMessage(id, '{}');
   }
 
-  #take(session: LegacySession, message: Exclude<LegacyMessage, { kind: 'request' }>): void {
-    if (message.kind === 'response') {
-      session.asks.settle(message.id, message.reply);
-      return;
-    }
+  /** False when this app sends more than it may. Answers to open questions are as many as the questions, and each is waited for. */
+  #take(session: LegacySession, message: Exclude<LegacyMessage, { kind: 'request' }>): boolean {
+    if (message.kind === 'response' && session.asks.settle(message.id, message.reply)) return true;
+    if (!this.#service.allowances.take(session.app.id)) return false;
+    if (message.kind === 'notification') this.#hear(session, message);
+    return true;
+  }
+
+  #hear(session: LegacySession, message: Extract<LegacyMessage, { kind: 'notification' }>): void {
     switch (message.method) {
       case 'notifications/cancelled': {
         const { requestId } = message.params;

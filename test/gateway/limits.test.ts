@@ -191,4 +191,21 @@ describe('when an app pings without end', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect((await app.request('ping')).json.result).toEqual({});
   });
+
+  it('may still answer what it was asked', async () => {
+    const asks: Script = async (conversation) => {
+      const answer = await conversation.ask('elicitation/create', { message: '?' }, new AbortController().signal);
+      return text(JSON.stringify(answer));
+    };
+    house = await openScripted({ tools: { asks } });
+    const app = await openSession(house, { elicitation: {} }, { version: '2025-03-26' });
+    const stream = await app.call('asks');
+    const { id } = (await stream.message('elicitation/create')).json;
+    const notices = Array.from({ length: 50 }, () => ({ jsonrpc: '2.0', method: 'notifications/x' }));
+    let status = 202;
+    for (let round = 0; status === 202 && round < 100; round++) status = (await app.post(notices)).status;
+    expect(status).toBe(429);
+    expect((await app.respond(id, { action: 'decline' })).status).toBe(202);
+    expect(JSON.stringify((await stream.answer(1)).json)).toContain('decline');
+  });
 });
