@@ -116,6 +116,7 @@ class AnsweringRoom implements GatewayAnswering {
 
   /** What was not declared is not there ("Capability Negotiation"). While no policy says what there is, what is asked is refused one by one. */
   #has(conversation: Conversation, method: string): boolean {
+    if (method.startsWith('tools/')) return true;
     const view = this.#view(conversation);
     if (view === undefined) return true;
     const can = capabilitiesOf(view, this.#deps.clock.now());
@@ -192,11 +193,13 @@ class AnsweringRoom implements GatewayAnswering {
   }
 
   #callTool(conversation: Conversation, params: JsonObject): Promise<Reply> {
+    const { search } = this.#deps;
+    const stands = search !== undefined && (params.name === searchToolName || params.name === callToolName);
+    if (!stands) return this.#calls.run({ conversation, method: 'tools/call', params });
     const wrapped = this.#unwrapped(conversation, params);
     if (wrapped !== undefined) return this.#calls.run({ conversation, ...wrapped });
     const view = this.#view(conversation);
-    const { search } = this.#deps;
-    if (search !== undefined && view !== undefined && searches(view) && params.name === searchToolName) {
+    if (view !== undefined && searches(view) && params.name === searchToolName) {
       return this.#guarded(searchToolName, this.#search(conversation, view, search, params));
     }
     return this.#calls.run({ conversation, method: 'tools/call', params });

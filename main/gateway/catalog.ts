@@ -3,6 +3,7 @@ import type { JsonObject } from '../policy/json.ts';
 import type { Manifest, ManifestServer, PinVerdict } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
 import { endpointKey } from './admit.ts';
+import { type AnnouncedKind, announcedAs, ChangeTeller } from './change-teller.ts';
 import type { HeldBackTools, PinnedKind } from './held-back.ts';
 import { nameTable } from './names.ts';
 import { renameResource, renameTemplate, renameTool } from './renames.ts';
@@ -11,13 +12,8 @@ import { decideOn, type ResourceSubject, type View } from './subjects.ts';
 import type { SearchableTool } from './tool-search-port.ts';
 import { uriNames } from './uris.ts';
 
-/** What callers are told of when it changes. */
-export type AnnouncedKind = 'tools' | 'prompts' | 'resources';
-
 /** How old what a backend showed may be for a call: a change nobody announced is found within a second, at one look a second. */
 const callMaxAgeMs = 1_000;
-/** How soon a change of a list that was just told of is told of again. */
-const tellAgainMs = 1_000;
 /** How old a session's own list of resources may be. */
 const resourcesMaxAgeMs = 10_000;
 /** Decisions may depend on the time of day; a prepared list is not kept longer than this. */
@@ -59,9 +55,8 @@ export class Catalog {
   readonly #held: HeldBackTools;
   readonly #announce: (kind: AnnouncedKind) => void;
   readonly #sights: Sights;
+  readonly #changes: ChangeTeller;
   readonly #prepared = new Map<string, Prepared>();
-  /** Changes being told of, and the server where another was said meanwhile. */
-  readonly #telling = new Map<string, ManifestServer | undefined>();
   #generation = 0;
 
   constructor(parts: {
@@ -76,6 +71,7 @@ export class Catalog {
     this.#held = parts.held;
     this.#announce = parts.announce;
     this.#sights = new Sights({ ...parts, onChange: (kind, tell) => this.#sightChanged(kind, tell) });
+    this.#changes = new ChangeTeller(this.#sights, parts.announce);
   }
 
   tools(view: View): Promise<Listed> {
@@ -254,32 +250,9 @@ export class Catalog {
     return this.#sights.look({ server, kind: 'tools' });
   }
 
-  /**
-   * A backend said that what it lists changed: what was seen of it is looked at again, and callers are told, as they would be by the backend
-   * itself. A server that says so without end is believed once a second.
-   */
+  /** A backend said that what it lists changed. */
   listChanged(server: ManifestServer, kind: SightKind): void {
-    const key = `${kind} ${server.alias}`;
-    if (this.#telling.has(key)) {
-      this.#telling.set(key, server);
-      return;
-    }
-    this.#telling.set(key, undefined);
-    void this.#lookAndTell(server, kind).finally(() => {
-      setTimeout(() => {
-        const again = this.#telling.get(key);
-        this.#telling.delete(key);
-        if (again !== undefined) this.listChanged(again, kind);
-      }, tellAgainMs).unref();
-    });
-  }
-
-  async #lookAndTell(server: ManifestServer, kind: SightKind): Promise<void> {
-    const looks = [this.#sights.changed({ server, kind })];
-    // The notification for resources stands for templates, too.
-    if (kind === 'resources') looks.push(this.#sights.changed({ server, kind: 'resourceTemplates' }));
-    await Promise.all(looks);
-    if (offersAny(server, kind)) this.#announce(announcedAs(kind));
+    this.#changes.listChanged(server, kind);
   }
 
   /** A backend is up: if a list went out without it, it is looked at now. */
@@ -298,25 +271,6 @@ export class Catalog {
   #sightChanged(kind: SightKind, tell: boolean): void {
     this.#generation++;
     if (tell) this.#announce(announcedAs(kind));
-  }
-}
-
-function announcedAs(kind: SightKind): AnnouncedKind {
-  return kind === 'resourceTemplates' ? 'resources' : kind;
-}
-
-/** Whether anything of this kind was approved: of the rest callers hear nothing. */
-function offersAny(server: ManifestServer, kind: SightKind): boolean {
-  switch (kind) {
-    case 'tools':
-      return Object.keys(server.tools).length > 0;
-    case 'prompts':
-      return Object.keys(server.prompts).length > 0;
-    case 'resources':
-    case 'resourceTemplates':
-      return server.resources === 'as-shown' || Object.keys(server.resourceTemplates).length > 0;
-    default:
-      return kind satisfies never;
   }
 }
 

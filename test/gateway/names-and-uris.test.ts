@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createToolSearch } from '../../main/gateway/tool-search.ts';
 import type { JsonObject } from '../../main/policy/json.ts';
 import { type BareApp, modern, openSession } from './support/bare-app.ts';
-import { type House, openHouse, until } from './support/house.ts';
+import { fixture, type House, openHouse, until } from './support/house.ts';
 import { errorOf, library } from './support/library.ts';
 
 let house: House;
@@ -151,6 +151,25 @@ describe('when names get a prefix only where they collide', () => {
     expect((await app.request('tools/call', { name: 'seen', arguments: {} })).json.result).toBeDefined();
     expect(errorOf((await app.request('tools/call', { name: 'one__seen', arguments: {} })).json).code).toBe(-32602);
     expect(errorOf((await app.request('tools/call', { name: 'link', arguments: {} })).json).code).toBe(-32602);
+  });
+});
+
+describe('when a server says that what it lists changed', () => {
+  it('tells the apps, of what was approved of it, and a server without end once a second', async () => {
+    const talker = { launch: fixture('talker.ts', 'stdio'), also: { resources: 'as-shown' as const } };
+    house = await openHouse({ servers: { talker } });
+    const app = await openSession(house);
+    const stream = await app.listen();
+    const announce = (kind: string) => app.request('tools/call', { name: 'talker__announce', arguments: { kind } });
+    for (const kind of ['prompts', 'tools', 'resources']) await announce(kind);
+    await stream.message('notifications/tools/list_changed');
+    await stream.message('notifications/resources/list_changed');
+    for (let i = 0; i < 50; i++) await announce('tools');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const heard = stream.messages.map(({ method }) => method);
+    expect(heard).not.toContain('notifications/prompts/list_changed');
+    expect(heard.filter((method) => method === 'notifications/tools/list_changed').length).toBeLessThanOrEqual(3);
+    stream.drop();
   });
 });
 
