@@ -55,7 +55,7 @@ export async function runServerScenarios(options: ServerOptions): Promise<readon
   try {
     // One each: no run must hear of what another one changes.
     const alone = await start('both');
-    const servers: Record<string, string> = { both: await start('both') };
+    const servers: Record<string, string> = { fixture: await start('both') };
     for (const revision of options.revisions) servers[OTHER[revision].alias] = await start(OTHER[revision].era);
     options.say('publishing an organisation whose servers are the fixture');
     const house = await openHouse(servers);
@@ -72,7 +72,7 @@ export async function runServerScenarios(options: ServerOptions): Promise<readon
       };
       const [direct, same, other] = await Promise.all([
         suite(alone, 'direct'),
-        through('both'),
+        through('fixture'),
         through(OTHER[revision].alias),
       ]);
       reports.push({ revision, behind: 'both', rows: compareChecks(direct, same) });

@@ -13,15 +13,23 @@ const signIn: readonly ExpectedFailure[] = [
   [
     'auth/metadata-default',
     both,
-    'The metadata of the protected resource and of its authorization server is not looked up.',
+    'The metadata of the protected resource and of its authorization server is not looked up, here where the challenge says.',
   ],
   [
     'auth/metadata-var1',
     both,
-    'The metadata is not looked up, here with the authorization server at a path of its own.',
+    'The metadata is not looked up, here at the well-known address and with OpenID discovery.',
   ],
-  ['auth/metadata-var2', both, 'The metadata is not looked up, here with the resource’s metadata at the root.'],
-  ['auth/metadata-var3', both, 'The metadata is not looked up, here with OpenID discovery in place of RFC 8414.'],
+  [
+    'auth/metadata-var2',
+    both,
+    'The metadata is not looked up, here the resource’s at the root and the authorization server’s at a path of its own.',
+  ],
+  [
+    'auth/metadata-var3',
+    both,
+    'The metadata is not looked up, here at an address only the challenge names, with OpenID discovery at a path.',
+  ],
   ['auth/basic-cimd', both, 'Gatehouse has no client id metadata document and makes no authorization request.'],
   [
     'auth/scope-from-www-authenticate',
