@@ -170,7 +170,14 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
 
   let closing = false;
   const offered = offeredSnapshots(switches);
+  /** Worked out once per millisecond and change: each call asks several times. */
+  let known: { readonly at: number; readonly inForce: InForce } | undefined;
   const inForce = (): InForce => {
+    const at = ports.clock.now();
+    if (known?.at !== at) known = { at, inForce: inForceNow() };
+    return known.inForce;
+  };
+  const inForceNow = (): InForce => {
     if (closing)
       return { ok: false, code: 'shutting-down', message: 'Gatehouse is closing. Start it again to use your tools.' };
     const paused = pause.message();
@@ -237,6 +244,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
 
   const recordPolicy = createPolicyRecorder(trust, policy, record);
   const applyPolicy = () => {
+    known = undefined;
     const current = policy();
     backends.apply(current.ok ? offered(current.snapshot).manifest.servers : []);
     recordPolicy();
@@ -246,6 +254,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   trust.onChange(applyPolicy);
   switches.onChange(applyPolicy);
   pause.onChange((state) => {
+    known = undefined;
     record({
       kind: state.paused ? 'gateway.paused' : 'gateway.resumed',
       message: pause.message() ?? 'resumed',
@@ -278,6 +287,7 @@ export async function createApp(ports: Ports, options: AppOptions): Promise<{ ok
   const close = async () => {
     if (closing) return;
     closing = true;
+    known = undefined;
     approvals.closeAll('quit');
     console.close();
     await gateway.close(DRAIN_MS);

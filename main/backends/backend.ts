@@ -37,6 +37,8 @@ interface Slot {
   idle: NodeJS.Timeout | undefined;
   /** Counts up with each use of any slot. */
   used: number;
+  /** When that was, by the clock that only goes forward. */
+  usedAt: number;
 }
 
 /** One approved server: its sessions by key, its health, its last words. */
@@ -83,7 +85,8 @@ export class Backend {
       slot = this.#start(key, client);
     }
     this.#touch(slot);
-    return unlessAborted(slot.attempt, signal, this.alias);
+    // A session that is up needs no waiting for.
+    return slot.session && !signal?.aborted ? slot.attempt : unlessAborted(slot.attempt, signal, this.alias);
   }
 
   async release(key: string): Promise<void> {
@@ -124,6 +127,7 @@ export class Backend {
       session: undefined,
       idle: undefined,
       used: 0,
+      usedAt: 0,
     };
     this.#slots.set(key, slot);
     slot.attempt
@@ -272,16 +276,22 @@ export class Backend {
 
   #touch(slot: Slot): void {
     if (!slot.session || this.#slots.get(slot.key) !== slot) return;
-    const { session } = slot;
     this.#uses += 1;
     slot.used = this.#uses;
-    clearTimeout(slot.idle);
+    slot.usedAt = performance.now();
+    if (slot.idle === undefined) this.#watchIdle(slot, slot.session, this.#environment.idleMs);
+  }
+
+  /** One timer however often the session is used: where it was used meanwhile, it waits for what is left. */
+  #watchIdle(slot: Slot, session: Session, ms: number): void {
     slot.idle = setTimeout(() => {
+      slot.idle = undefined;
       if (session.busy) return this.#touch(slot);
+      const left = slot.usedAt + this.#environment.idleMs - performance.now();
+      if (left > 0) return this.#watchIdle(slot, session, Math.ceil(left));
       const text = `The session with the server "${this.alias}" was closed because it was not used.`;
       void this.#end(slot, new BackendFailure('unavailable', this.alias, text));
-    }, this.#environment.idleMs);
-    slot.idle.unref();
+    }, ms).unref();
   }
 
   /** Tells of a change once, however many steps led to it. Never throws: ending a process must not depend on who hears of it. */

@@ -62,10 +62,15 @@ export class HttpAgents {
     this.#open.delete(answer);
   }
 
-  /** Ends what is under way; the connections go with the last session that uses them. */
+  /** Ends what is under way; more may begin. */
+  abortOpen(): void {
+    for (const answer of [...this.#open]) answer.destroy();
+  }
+
+  /** Ends what is under way, for good; the connections go with the last session that uses them. */
   destroy(): void {
     this.#destroyed = true;
-    for (const answer of [...this.#open]) answer.destroy();
+    this.abortOpen();
     const shared = this.#shared;
     this.#shared = undefined;
     if (shared === undefined || this.#origin === undefined) return;
@@ -90,7 +95,7 @@ export interface Exchange {
   readonly method: 'POST' | 'GET' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -140,7 +145,7 @@ async function once(agents: HttpAgents, url: URL, options: Exchange): Promise<Ht
   const pool = agents.poolOf(address.origin) ?? (await agents.openPool(address.origin));
   return new Promise((resolve, reject) => {
     const { signal, method, headers, body } = options;
-    if (signal.aborted) return reject(signal.reason);
+    if (signal?.aborted) return reject(signal.reason);
     const answer = new HttpAnswer(agents, signal, resolve, reject);
     pool.dispatch({ path: address.path, method, headers, body: body ?? null, idempotent: false }, answer);
   });
@@ -151,7 +156,7 @@ export class HttpAnswer implements Dispatcher.DispatchHandler {
   statusCode = 0;
   headers: Readonly<IncomingHttpHeaders> = {};
   readonly #agents: HttpAgents;
-  readonly #signal: AbortSignal;
+  readonly #signal: AbortSignal | undefined;
   readonly #resolve: (answer: HttpAnswer) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #abort: () => void;
@@ -164,7 +169,7 @@ export class HttpAnswer implements Dispatcher.DispatchHandler {
 
   constructor(
     agents: HttpAgents,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
     resolve: (answer: HttpAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
@@ -172,8 +177,8 @@ export class HttpAnswer implements Dispatcher.DispatchHandler {
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#abort = () => this.#fail(signal.reason);
-    signal.addEventListener('abort', this.#abort);
+    this.#abort = () => this.#fail(signal?.reason);
+    signal?.addEventListener('abort', this.#abort);
     agents.opened(this);
   }
 
@@ -261,7 +266,7 @@ export class HttpAnswer implements Dispatcher.DispatchHandler {
   }
 
   #leave(): void {
-    this.#signal.removeEventListener('abort', this.#abort);
+    this.#signal?.removeEventListener('abort', this.#abort);
     this.#agents.closed(this);
   }
 }

@@ -3,7 +3,7 @@ import type { Log } from '../ports.ts';
 import { mediaType, parse, refusalText } from './http-answer.ts';
 import { discardBody, explainHttp } from './http-errors.ts';
 import { exchange, HttpAgents, type HttpAnswer, readBody, readExcerpt, refuseUrl } from './http-exchange.ts';
-import { followStream, resumeStream, type StreamSource, serverStream } from './http-streams.ts';
+import { followStream, resumeStream, type StreamFor, type StreamSource, serverStream } from './http-streams.ts';
 import { modernHeaders } from './mcp-headers.ts';
 import { answerBytes, parseMessage } from './message.ts';
 import { type CameOn, type SendOptions, type Wire, type WireEvents, WireFailure, type WireLoss } from './wire.ts';
@@ -23,8 +23,6 @@ export class HttpWire implements Wire {
   readonly #log: Log;
   readonly #agents = new HttpAgents();
   readonly #closing = new AbortController();
-  /** Exchanges under way. */
-  readonly #live = new Set<AbortController>();
   readonly #streams: StreamSource = {
     get: (headers, signal) =>
       exchange(this.#agents, this.#url, { method: 'GET', headers: { ...this.#headers(false), ...headers }, signal }),
@@ -50,14 +48,8 @@ export class HttpWire implements Wire {
 
   /** Resolves when the answer's stream has ended, a resumed one included. */
   async send(message: JsonObject, options: SendOptions = {}): Promise<void> {
-    // Not AbortSignal.any: in older Node versions it leaks beside a signal that lives as long as the session.
-    const controller = new AbortController();
-    const { signal } = controller;
-    const abort = () => controller.abort();
-    this.#live.add(controller);
-    options.signal?.addEventListener('abort', abort, { once: true });
-    if (options.signal?.aborted || this.#ending) abort();
     try {
+      if (this.#ending) throw new Error('its connections were closed');
       const answer = await exchange(this.#agents, this.#url, {
         method: 'POST',
         headers: {
@@ -68,14 +60,11 @@ export class HttpWire implements Wire {
           ...modernHeaders(message),
         },
         body: JSON.stringify(message),
-        signal,
+        ...(options.signal && { signal: options.signal }),
       });
-      await this.#receive(message, answer, signal);
+      await this.#receive(message, answer, options.signal);
     } catch (error) {
       throw this.#explain(error);
-    } finally {
-      this.#live.delete(controller);
-      options.signal?.removeEventListener('abort', abort);
     }
   }
 
@@ -110,7 +99,7 @@ export class HttpWire implements Wire {
 
   async #end(): Promise<void> {
     this.#closing.abort();
-    for (const controller of this.#live) controller.abort();
+    this.#agents.abortOpen();
     if (this.#sessionId !== undefined) {
       try {
         const signal = AbortSignal.timeout(DELETE_MS);
@@ -131,7 +120,7 @@ export class HttpWire implements Wire {
     return headers;
   }
 
-  async #receive(message: JsonObject, answer: HttpAnswer, signal: AbortSignal): Promise<void> {
+  async #receive(message: JsonObject, answer: HttpAnswer, signal: AbortSignal | undefined): Promise<void> {
     const { id, method } = message;
     const status = answer.statusCode;
     if (status < 200 || status > 299) return this.#refused(message, status, await readExcerpt(answer));
@@ -145,13 +134,27 @@ export class HttpWire implements Wire {
       const body = await readBody(answer, most);
       this.#deliver(parseMessage(body.toString('utf8')), body.length, cameOn);
     } else if (type === 'text/event-stream') {
-      await followStream(this.#streams, answer, { id, cameOn, most }, signal);
+      await this.#follow(answer, { id, cameOn, most }, signal);
     } else {
       answer.destroy();
       throw new WireFailure(
         'protocol',
         `it answered with the content type "${type}" instead of JSON or an event stream`,
       );
+    }
+  }
+
+  /** What broke off is resumed until the request or the session ends. Not AbortSignal.any: in older Node versions it leaks beside a signal that lives as long as the session. */
+  async #follow(answer: HttpAnswer, what: StreamFor, signal: AbortSignal | undefined): Promise<void> {
+    const either = new AbortController();
+    const abort = () => either.abort();
+    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+    for (const each of signals) each.addEventListener('abort', abort, { once: true });
+    if (signals.some((each) => each.aborted)) abort();
+    try {
+      await followStream(this.#streams, answer, what, either.signal);
+    } finally {
+      for (const each of signals) each.removeEventListener('abort', abort);
     }
   }
 

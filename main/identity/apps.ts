@@ -27,7 +27,7 @@ export interface Apps {
   revoke(id: string): boolean;
   /** Undo of the last revocation of `id` within this run. False when there was none, or its name was given out again since. */
   restore(id: string): boolean;
-  /** Constant-time look-up by token. */
+  /** Constant-time look-up by token. The time of use is not kept up to date in what it answers. */
   identify(token: string): AppRecord | undefined;
   /** Marks use; written to disk lazily, not per call. */
   touch(id: string): void;
@@ -58,8 +58,21 @@ export function createApps(options: {
   let apps: readonly StoredApp[] = loaded.ok ? loaded.apps : [];
   let byHash = indexByHash(apps);
   const revoked = new Map<string, StoredApp>();
+  /** When apps were used since the list was last made. */
+  const used = new Map<string, number>();
   const listeners = new Set<() => void>();
   let pending: ReturnType<typeof setTimeout> | undefined;
+
+  /** Every request notes its app's use: the list is made anew only when somebody looks at it. */
+  function current(): readonly StoredApp[] {
+    if (used.size === 0) return apps;
+    apps = apps.map((app) => {
+      const lastUsedAt = used.get(app.id);
+      return lastUsedAt === undefined ? app : { ...app, lastUsedAt };
+    });
+    used.clear();
+    return apps;
+  }
 
   /** Disk first: a list that could not be stored is not in force either, and the caller hears of it. */
   function replace(next: readonly StoredApp[]): void {
@@ -87,7 +100,7 @@ export function createApps(options: {
     try {
       preferences.set(
         'apps',
-        apps.map((app) => ({ ...app })),
+        current().map((app) => ({ ...app })),
       );
     } catch (error) {
       // Only times of last use are lost by it; the next change writes them again.
@@ -98,13 +111,13 @@ export function createApps(options: {
   return {
     ...(loaded.ok ? {} : { problem: loaded.problem }),
 
-    list: () => apps.map(publicRecord),
+    list: () => current().map(publicRecord),
 
     issue(given) {
       const name = parseAppName(given);
       if (!name.ok) return { ok: false, code: 'invalid-name', message: name.message };
       const token = prefix + randomBytes(32).toString('base64url');
-      const known = apps.find((app) => nameKey(app.name) === nameKey(name.value));
+      const known = current().find((app) => nameKey(app.name) === nameKey(name.value));
       const app: StoredApp = {
         id: known?.id ?? randomUUID(),
         name: name.value,
@@ -117,7 +130,7 @@ export function createApps(options: {
     },
 
     revoke(id) {
-      const app = apps.find((candidate) => candidate.id === id);
+      const app = current().find((candidate) => candidate.id === id);
       if (app === undefined) return false;
       replace(apps.filter((other) => other !== app));
       revoked.set(id, app);
@@ -126,7 +139,7 @@ export function createApps(options: {
 
     restore(id) {
       const app = revoked.get(id);
-      if (app === undefined || apps.some((other) => nameKey(other.name) === nameKey(app.name))) return false;
+      if (app === undefined || current().some((other) => nameKey(other.name) === nameKey(app.name))) return false;
       replace([...apps, app]);
       revoked.delete(id);
       return true;
@@ -138,14 +151,12 @@ export function createApps(options: {
       const hash = hashToken(token);
       const found = byHash.get(hash.toString('hex'));
       if (found === undefined || !timingSafeEqual(found.hash, hash)) return undefined;
-      return publicRecord(found.app);
+      return found.record;
     },
 
     touch(id) {
-      const now = clock.now();
       if (!apps.some((app) => app.id === id)) return;
-      apps = apps.map((app) => (app.id === id ? { ...app, lastUsedAt: now } : app));
-      byHash = indexByHash(apps);
+      used.set(id, clock.now());
       if (pending === undefined) {
         pending = setTimeout(flush, flushDelay);
         pending.unref();
@@ -166,8 +177,10 @@ export function createApps(options: {
  * Looking up by SHA-256 leaks nothing about a token: whoever can choose the hash of a guess so that it is "near" a stored
  * one could as well find the token itself. The final comparison takes the same time for every candidate.
  */
-function indexByHash(apps: readonly StoredApp[]): ReadonlyMap<string, { app: StoredApp; hash: Buffer }> {
-  return new Map(apps.map((app) => [app.tokenSha256, { app, hash: Buffer.from(app.tokenSha256, 'hex') }]));
+function indexByHash(apps: readonly StoredApp[]): ReadonlyMap<string, { record: AppRecord; hash: Buffer }> {
+  return new Map(
+    apps.map((app) => [app.tokenSha256, { record: publicRecord(app), hash: Buffer.from(app.tokenSha256, 'hex') }]),
+  );
 }
 
 function hashToken(token: string): Buffer {
