@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { Backends } from '../backends/backends.ts';
@@ -7,6 +6,7 @@ import type { Json } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
 import { askPerson } from './ask-person.ts';
 import type { BackendSides } from './backend-sides.ts';
+import { newCallId } from './call-id.ts';
 import { givenTo, inputProblems, namedBy } from './call-input.ts';
 import {
   appNotAllowed,
@@ -113,7 +113,7 @@ export class Calls {
 
   /** Whether a request that waits for its caller may go on. Undefined: it may. */
   stillAllowed(request: CallRequest): Reply | undefined {
-    const callId = randomUUID();
+    const callId = newCallId(this.#deps.clock.now());
     const named = namedBy(request);
     if (!named.ok) return undefined;
     const step = this.#begin(callId, request, named);
@@ -127,7 +127,7 @@ export class Calls {
   }
 
   async #counted(request: CallRequest, run: (callId: string) => Promise<Reply>): Promise<Reply> {
-    const callId = randomUUID();
+    const callId = newCallId(this.#deps.clock.now());
     const { id } = request.conversation.app;
     const running = this.#running.get(id) ?? 0;
     const { callsPerApp } = limitsOf(this.#deps.inForce());

@@ -1,3 +1,4 @@
+import serialize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -38,6 +39,14 @@ describe('when a value is made canonical', () => {
     expect(canonicalize([Number('333333333.33333329'), 1e30, 4.5, 2e-3, 1e-27])).toBe(
       '[333333333.3333333,1e+30,4.5,0.002,1e-27]',
     );
+  });
+
+  it('gives what the reference implementation gives', () => {
+    const any = fc.oneof(
+      fc.jsonValue({ stringUnit: 'grapheme' }),
+      fc.jsonValue({ stringUnit: character, maxDepth: 6 }),
+    );
+    fc.assert(fc.property(any, (value) => canonicalize(value as Json) === serialize(value)));
   });
 
   it('does not care about the order of names', () => {
