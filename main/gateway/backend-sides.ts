@@ -5,7 +5,7 @@ import type { JsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import type { Conversation, Listening } from './conversation.ts';
 import type { InForce } from './gateway.ts';
-import { passedCapabilities } from './passed-capabilities.ts';
+import { passedCapabilities, withoutExtensionTasks } from './passed-capabilities.ts';
 import { ServerQuestions } from './server-questions.ts';
 import { Side } from './side.ts';
 import { stopReasonOf } from './stop.ts';
@@ -71,7 +71,7 @@ export class BackendSides {
       const side = this.#sideOf(key, key, alias, passed.legacy, standing);
       if (conversation.logLevel !== undefined) side.setLevel(conversation.logLevel);
       const session = await this.#backends.open(alias, key, signal, side);
-      return { session, side, clientCapabilities: passed.modern, release: nothing };
+      return { session, side, clientCapabilities: withoutExtensionTasks(passed.modern), release: nothing };
     }
     const canBeAsked = Object.keys(passed.legacy).length > 0;
     if (canBeAsked && this.#eras.get(alias) === 'legacy') {

@@ -1,5 +1,6 @@
 import type { ServerRequest } from '../policy/document.ts';
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
+import { tasksExtension } from './capabilities.ts';
 
 /** What servers may know a caller can do for them. */
 export interface PassedCapabilities {
@@ -37,6 +38,14 @@ function pass(declared: JsonObject, allowed: readonly ServerRequest[]): PassedCa
   if (forbidden.length === 0) return { legacy, modern: declared };
   const modern = Object.entries(declared).filter(([key]) => !(forbidden as readonly string[]).includes(key));
   return { legacy, modern: Object.fromEntries(modern) };
+}
+
+/** What a 2025 caller can do for a 2026 server: not follow its tasks, whatever it declared, for it has no way to ask for them. */
+export function withoutExtensionTasks(modern: JsonObject): JsonObject {
+  const { extensions } = modern;
+  if (!isJsonObject(extensions) || extensions[tasksExtension] === undefined) return modern;
+  const { [tasksExtension]: _tasks, ...others } = extensions;
+  return { ...modern, extensions: others };
 }
 
 /** Tasks of requests that may not be made are not offered either (2025-11-25, "Tasks", Client Capabilities). */

@@ -27,6 +27,7 @@ export const everyAbility: JsonObject = {
   elicitation: { form: {}, url: {} },
   sampling: {},
   roots: { listChanged: true },
+  extensions: { 'io.modelcontextprotocol/tasks': {} },
 };
 
 export async function openWays(

@@ -156,7 +156,9 @@ class ModernApp implements App {
         ...options.meta,
         ...(logLevel !== undefined && { 'io.modelcontextprotocol/logLevel': logLevel }),
       };
-      const { body, headers } = modernMessage(method, { ...params, ...more }, { ...this.#options, meta, id });
+      const own = typeof params.taskId === 'string' ? { 'mcp-name': params.taskId } : {};
+      const sent = { ...params, ...more };
+      const { body, headers } = modernMessage(method, sent, { ...this.#options, meta, id, headers: own });
       const response = await new BareApp(this.#door, headers, this.#options.suffix).raw('POST', body, signal);
       const leg = await exchange(response, id, async (_id, question) => {
         throw new Error(`a request to a 2026 app: ${question}`);
