@@ -26,7 +26,9 @@ export class TaskTable {
   add(owner: string, task: KnownTask): boolean {
     const known = this.#owners.get(owner) ?? new Map<string, KnownTask>();
     const earlier = known.get(task.taskId);
-    if (earlier !== undefined) return earlier.alias === task.alias;
+    if (earlier !== undefined && earlier.alias !== task.alias) return false;
+    // A server may use an id again: from then on it is the newer task's, of whatever tool that is.
+    known.delete(task.taskId);
     known.set(task.taskId, task);
     const [oldest] = known.keys();
     if (known.size > tasksPerOwner && oldest !== undefined) known.delete(oldest);

@@ -25,6 +25,17 @@ describe('when tasks are remembered', () => {
     expect(table.find('me', all, '1')).toMatchObject({ alias: 'a' });
   });
 
+  it('takes an id that its server uses again for the newer task, and for nothing that was known of the older', () => {
+    const table = new TaskTable();
+    const older: KnownTask = { ...task('1'), tool: 'read' };
+    older.recorded = 'an outcome';
+    table.add('me', older);
+    table.add('me', task('2'));
+    expect(table.add('me', { ...task('1'), tool: 'delete' })).toBe(true);
+    expect(table.find('me', all, '1')).toEqual({ ...task('1'), tool: 'delete' });
+    expect(table.of('me', all).map(({ taskId }) => taskId)).toEqual(['2', '1']);
+  });
+
   it('forgets the oldest of too many, and everything of one that is gone', () => {
     const table = new TaskTable();
     for (let i = 0; i < 1_200; i++) table.add('me', task(String(i)));
