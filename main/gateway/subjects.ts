@@ -1,10 +1,10 @@
 import { type Decision, type DecisionRequest, decide, type PolicySnapshot, type User } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { ManifestServer, Pin } from '../policy/manifest.ts';
+import { templateFor } from '../policy/uri-template.ts';
 import type { Endpoint } from './admit.ts';
 import type { PinnedKind } from './held-back.ts';
 import { type Named, nameTable } from './names.ts';
-import { compileTemplate, type TemplateMatch } from './uri-template.ts';
 import { uriNames } from './uris.ts';
 
 /** Longer URIs are nobody's: they are compared, recorded and shown. */
@@ -117,18 +117,4 @@ export function isSameSubject(one: Subject, other: Subject | undefined): boolean
     one.server.alias === other.server.alias &&
     one.pin?.sha256 === other.pin?.sha256
   );
-}
-
-const compiled = new WeakMap<ManifestServer, readonly { readonly matches: TemplateMatch; readonly pin: Pin }[]>();
-
-function templateFor(server: ManifestServer, uri: string): Pin | undefined {
-  let templates = compiled.get(server);
-  if (templates === undefined) {
-    templates = Object.entries(server.resourceTemplates).map(([text, pin]) => ({
-      matches: compileTemplate(text),
-      pin,
-    }));
-    compiled.set(server, templates);
-  }
-  return templates.find(({ matches }) => matches(uri))?.pin;
 }

@@ -1,10 +1,9 @@
 import type { DecisionRequest, SubjectKind } from './decide.ts';
 import type { Profile } from './document.ts';
 import type { ManifestServer } from './manifest.ts';
-import { isPlainUri } from './plain-uri.ts';
 import { own } from './problems.ts';
 import { offersResources } from './subjects.ts';
-import { matchesTemplate } from './uri-template.ts';
+import { templateFor } from './uri-template.ts';
 
 /** True when the organisation approved it at all: pinned, of a server not revoked, and for resources within what is approved of them. */
 export function isApproved(server: ManifestServer, request: DecisionRequest): boolean {
@@ -19,8 +18,7 @@ export function isApproved(server: ManifestServer, request: DecisionRequest): bo
       if (server.resources === 'as-shown' || args === undefined) return offersResources(server);
       const uri = own(args, 'uri');
       // Without the server's own list, what a pinned template describes is all that is approved.
-      const templates = Object.keys(server.resourceTemplates);
-      return typeof uri === 'string' && isPlainUri(uri) && templates.some((template) => matchesTemplate(template, uri));
+      return typeof uri === 'string' && templateFor(server, uri) !== undefined;
     }
     default:
       return kind satisfies never;

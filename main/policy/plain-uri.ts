@@ -25,10 +25,6 @@ function notPlain(uri: string): string | undefined {
   return url === uri ? undefined : url === undefined ? 'an address' : `the address written ${show(url)}`;
 }
 
-export function isPlainUri(uri: string): boolean {
-  return notPlain(uri) === undefined;
-}
-
 /** Throws Unreadable for an address that a rule could misread. */
 export function checkPlainUri(uri: string): void {
   const expected = notPlain(uri);

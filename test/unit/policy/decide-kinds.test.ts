@@ -203,7 +203,7 @@ describe('when something must stay out of sight', () => {
       'file:///docs/..%2Fetc',
       'FILE:///docs/a',
       'file:///docs/a/b',
-      'file:///docs/a b',
+      'file:///docs/.\t./etc',
       '',
     ]) {
       expect(reads({ uri: other }), other).toBe('unknown-tool');
@@ -211,6 +211,23 @@ describe('when something must stay out of sight', () => {
     for (const args of [{}, { uri: 7 }, { uri: [uri] }]) expect(reads(args)).toBe('unknown-tool');
     const listing = without(snapshot, { ...read, question: 'discover', alias: 'some' });
     expect(decide(snapshot, listing).effect).toBe('allow');
+  });
+
+  it.each([
+    ['http://example.com{?x}', 'http://example.com?x=1'],
+    ['Repo://{owner}/{name}', 'Repo://a/b'],
+    ['file:///{name}', 'file:///a%2fb'],
+    ['docs://über', 'docs://über'],
+  ])('asks no plain form of an address of %s unless a rule reads it', (uriTemplate, address) => {
+    const resourceTemplates = pins([template(uriTemplate)], 'uriTemplate');
+    const some = [files({ resources: 'none', resourceTemplates })];
+    const decided = (rules: string) => {
+      const snapshot = snapshotOf(rules, some);
+      return decide(snapshot, request(snapshot, { ...read, args: { uri: address } }));
+    };
+    expect(decided(all).code).toBe('allowed');
+    const reading = `${all} forbid (principal, action in Action::"call", resource == Resource::"files") when { context.args.uri == "x://y" };`;
+    expect(decided(reading)).toMatchObject({ effect: 'deny', reason: expect.stringContaining('could not be applied') });
   });
 
   it('is refused for an app that is not approved, whatever the kind', () => {
