@@ -133,9 +133,8 @@ export class SessionEvents implements Keeper {
     if (stream === undefined) return undefined;
     const seen = Number(match?.[2]);
     if (seen > stream.last) return undefined;
-    // The answer is the last event of its stream. Without it there is nothing to wait for.
-    const lost = stream.over && seen < stream.last && this.after(stream, stream.last - 1).length === 0;
-    return lost ? undefined : { stream, seen };
+    // Whoever resumes takes it that nothing is missing.
+    return this.after(stream, seen).length < stream.last - seen ? undefined : { stream, seen };
   }
 
   /** To the newest standing stream that takes it: a message goes out on one stream only ("Multiple Connections"). */

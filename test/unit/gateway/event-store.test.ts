@@ -72,20 +72,24 @@ describe('when connections break at any moment', () => {
 });
 
 describe('when more is kept than there is room for', () => {
-  it('forgets the oldest of a session, and says so where the answer is among it', () => {
+  it('forgets the oldest of a session, and says so to whoever would miss one of them', () => {
     const session = store({ eventsPerSession: 3 }).kept.open(true);
     const connection = wire();
     const stream = session.begin(connection, false);
     connection.open = false;
     for (let i = 1; i <= 5; i++) stream.tell(String(i));
+    const eventId = (seen: number) => `${stream.id}.${seen}`;
+    expect(session.find(connection.ids[0] ?? '')).toBeUndefined();
+    expect(session.find(eventId(1))).toBeUndefined();
     const again = wire();
-    const found = session.find(connection.ids[0] ?? '');
+    const found = session.find(eventId(2));
     found?.stream.resume(again, found.seen);
     expect(again.got).toEqual(['3', '4', '5']);
     stream.end();
     const other = session.begin(wire(), false);
     for (let i = 1; i <= 3; i++) other.tell(String(i));
-    expect(session.find(connection.ids[0] ?? '')).toBeUndefined();
+    expect(session.find(eventId(4))).toBeUndefined();
+    expect(session.find(eventId(5))?.seen).toBe(5);
   });
 
   it('bounds what one session keeps in size, whatever it sends', () => {
@@ -136,11 +140,13 @@ describe('when more is kept than there is room for', () => {
     session.begin(first, true);
     first.open = false;
     session.tell('old');
+    const [stream] = (first.ids[0] ?? '').split('.');
     time.now = 300_001;
     session.tell('new');
     kept.expire();
+    expect(session.find(first.ids[0] ?? '')).toBeUndefined();
     const again = wire();
-    const found = session.find(first.ids[0] ?? '');
+    const found = session.find(`${stream}.1`);
     found?.stream.resume(again, found.seen);
     expect(again.got).toEqual(['new']);
   });
