@@ -1,13 +1,12 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import Conf from 'conf';
 import { type App, createApp } from './app.ts';
 import { outliveReaders, writeLog } from './headless-log.ts';
+import { openPreferences } from './headless-preferences.ts';
 import { nameKey, parseAppName } from './identity/app-name.ts';
-import { isJsonObject } from './policy/json.ts';
-import type { Ports, Preferences } from './ports.ts';
+import type { Ports } from './ports.ts';
 import { settleMemory } from './settle-memory.ts';
 import { readManagedEnrolment } from './trust/managed.ts';
 
@@ -169,26 +168,6 @@ function createPorts(data: string): Ports | string {
     };
   } catch (error) {
     return `Gatehouse cannot start on this computer: ${messageOf(error)}. Install it again; if that does not help, ask your IT team.`;
-  }
-}
-
-/** A broken file is left as it is: it holds which apps have a token, and only the person can say that it may go. */
-function openPreferences(data: string): Preferences | string {
-  const file = join(data, 'preferences.json');
-  try {
-    // The library takes any other JSON for an empty object, and would write over it.
-    if (existsSync(file) && !isJsonObject(JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''))))
-      throw new SyntaxError('another kind of JSON value');
-    const stored = new Conf<Record<string, unknown>>({
-      cwd: data,
-      configName: 'preferences',
-      clearInvalidConfig: false,
-      configFileMode: 0o600,
-    });
-    return { get: (key) => stored.get(key), set: (key, value) => stored.set(key, value) };
-  } catch (error) {
-    const found = error instanceof SyntaxError ? `something else (${messageOf(error)})` : messageOf(error);
-    return `The settings in ${file} cannot be read: expected a JSON object, found ${found}. Put back a copy of the file, or remove it and give each AI app a new token.`;
   }
 }
 
