@@ -7,7 +7,6 @@ import type { Listeners } from './listeners.ts';
 import type { McpHeaders } from './mcp-headers.ts';
 import { envelopeOf, ModernConversation, unknownLogLevel } from './modern-conversation.ts';
 import type { ParkedRequests } from './parked.ts';
-import { stateMarker } from './sealed-state.ts';
 import { Answer, acceptsJson, acceptsStream } from './sse.ts';
 import {
   errorMessage,
@@ -45,7 +44,7 @@ export class ModernCallers {
         return this.#listeners.listen(exchange, message);
       default: {
         const { requestState } = message.params;
-        const ours = typeof requestState === 'string' && requestState.startsWith(stateMarker);
+        const ours = typeof requestState === 'string' && this.#parked.issued(requestState);
         return ours ? this.#resume(exchange, message, requestState) : this.#begin(exchange, message);
       }
     }

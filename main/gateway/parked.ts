@@ -4,7 +4,7 @@ import type { JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
 import { type CallingApp, type Endpoint, endpointKey } from './admit.ts';
 import type { ModernConversation } from './modern-conversation.ts';
-import { newSealingKey, openState, sealState } from './sealed-state.ts';
+import { newSealing, openState, sealState } from './sealed-state.ts';
 import type { StopReason } from './stop.ts';
 
 interface Waiting {
@@ -27,7 +27,7 @@ export interface Retry {
  */
 export class ParkedRequests {
   readonly #clock: Clock;
-  readonly #key = newSealingKey();
+  readonly #sealing = newSealing();
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(clock: Clock) {
@@ -40,19 +40,24 @@ export class ParkedRequests {
     return waiting;
   }
 
+  /** Whether a `requestState` is a handle of this process, whatever it is good for. A server's own goes to the server, however it looks. */
+  issued(state: string): boolean {
+    return state.startsWith(this.#sealing.marker);
+  }
+
   /** The `requestState` by which the caller goes on; undefined when the parameters have no canonical form to bind it to. */
   park(conversation: ModernConversation, seconds: number): string | undefined {
     const context = contextOf(conversation);
     if (context === undefined) return undefined;
     const id = randomUUID();
     this.#waiting.set(id, { conversation, until: this.#clock.now() + seconds * 1_000 });
-    return sealState(this.#key, id, context);
+    return sealState(this.#sealing, id, context);
   }
 
   /** The request a handle stands for, if it still waits. Nothing happens to it until it is taken. */
   find(state: string, retry: Retry): { readonly conversation: ModernConversation; take(): void } | undefined {
     const context = contextOf(retry);
-    const id = context === undefined ? undefined : openState(this.#key, state, context);
+    const id = context === undefined ? undefined : openState(this.#sealing, state, context);
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || waiting === undefined || waiting.until <= this.#clock.now()) return undefined;
     return { conversation: waiting.conversation, take: () => void this.#waiting.delete(id) };

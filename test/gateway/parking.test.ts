@@ -70,7 +70,7 @@ describe('when a request of a modern app needs input', () => {
       { method: 'elicitation/create', params: form },
       { method: 'roots/list', params: { _meta: { a: 1 } } },
     ]);
-    expect(input.requestState).toMatch(/^gatehouse\.[\w-]+$/);
+    expect(input.requestState).toMatch(/^gatehouse\.[\w-]{11}\.[\w-]+$/);
     const done = await call('two', answers(input, accept('Ada'), { roots: [], 'x-more': [1] }), { id: 2 });
     expect(done.json).toEqual({
       jsonrpc: '2.0',

@@ -56,6 +56,17 @@ describe('when a 2026 app meets it', () => {
     expect(failed).toBeUndefined();
   });
 
+  it('can go on by whatever state the server chose, also one that looks like a handle of ours', async () => {
+    house = await open();
+    for (const state of ['gatehouse.', 'gatehouse.abc', `gatehouse.${'A'.repeat(11)}.${'b'.repeat(80)}`]) {
+      const own = { name: 'ask', arguments: { state } };
+      const asked = await modern(house, 'tools/call', own, single);
+      expect(asked.json.result).toMatchObject({ requestState: state });
+      const retry = { ...own, inputResponses: { name: accepted }, requestState: state };
+      expect(textOf(await modern(house, 'tools/call', retry, single))).toEqual(retry);
+    }
+  });
+
   it('can be asked before a prompt and a resource, too', async () => {
     house = await open();
     const prompt = await modern(house, 'prompts/get', { name: 'ask' }, single);

@@ -1,32 +1,36 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { newSealingKey, openState, sealState, stateMarker } from '../../../main/gateway/sealed-state.ts';
+import { newSealing, openState, sealState } from '../../../main/gateway/sealed-state.ts';
 
-const key = newSealingKey();
+const sealing = newSealing();
 
 describe('when state is sealed', () => {
   it('opens again under the same key and context, and tells nobody what it holds', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (payload, context) => {
-        const state = sealState(key, payload, context);
-        expect(openState(key, state, context)).toBe(payload);
-        expect(state).toMatch(/^gatehouse\.[A-Za-z0-9_-]+$/);
+        const state = sealState(sealing, payload, context);
+        expect(openState(sealing, state, context)).toBe(payload);
+        expect(state).toMatch(/^gatehouse\.[A-Za-z0-9_-]{11}\.[A-Za-z0-9_-]+$/);
         if (payload.length > 8) expect(state).not.toContain(payload);
       }),
     );
   });
 
   it('is never the same text twice', () => {
-    expect(new Set(Array.from({ length: 1_000 }, () => sealState(key, 'p', 'c'))).size).toBe(1_000);
+    expect(new Set(Array.from({ length: 1_000 }, () => sealState(sealing, 'p', 'c'))).size).toBe(1_000);
+  });
+
+  it('begins with what no server could foresee', () => {
+    expect(new Set(Array.from({ length: 100 }, () => newSealing().marker)).size).toBe(100);
   });
 
   it('does not open with any bit flipped', () => {
-    const state = sealState(key, 'payload', 'context');
-    const bytes = Buffer.from(state.slice(stateMarker.length), 'base64url');
+    const state = sealState(sealing, 'payload', 'context');
+    const bytes = Buffer.from(state.slice(sealing.marker.length), 'base64url');
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(openState(key, `${stateMarker}${flipped.toString('base64url')}`, 'context')).toBeUndefined();
+      expect(openState(sealing, `${sealing.marker}${flipped.toString('base64url')}`, 'context')).toBeUndefined();
     }
   });
 
@@ -39,18 +43,18 @@ describe('when state is sealed', () => {
         fc.constantFrom(...letters),
         fc.constantFrom('replace', 'insert', 'remove'),
         (payload, at, letter, how) => {
-          const state = sealState(key, payload, 'c');
+          const state = sealState(sealing, payload, 'c');
           const place = at % state.length;
           const rest = state.slice(how === 'insert' ? place : place + 1);
           const changed = state.slice(0, place) + (how === 'remove' ? '' : letter) + rest;
           fc.pre(changed !== state);
-          expect(openState(key, changed, 'c')).toBeUndefined();
+          expect(openState(sealing, changed, 'c')).toBeUndefined();
         },
       ),
     );
-    const state = sealState(key, 'p', 'c');
+    const state = sealState(sealing, 'p', 'c');
     for (const suffix of ['=', '==', '-TAMPERED', 'A', ' ']) {
-      expect(openState(key, state + suffix, 'c')).toBeUndefined();
+      expect(openState(sealing, state + suffix, 'c')).toBeUndefined();
     }
   });
 
@@ -58,14 +62,14 @@ describe('when state is sealed', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.string(), (payload, context, other) => {
         fc.pre(context !== other);
-        expect(openState(key, sealState(key, payload, context), other)).toBeUndefined();
+        expect(openState(sealing, sealState(sealing, payload, context), other)).toBeUndefined();
       }),
     );
-    expect(openState(newSealingKey(), sealState(key, 'p', 'c'), 'c')).toBeUndefined();
+    expect(openState(newSealing(), sealState(sealing, 'p', 'c'), 'c')).toBeUndefined();
     fc.assert(
       fc.property(fc.string(), (text) => {
-        expect(openState(key, text, '')).toBeUndefined();
-        expect(openState(key, stateMarker + text, '')).toBeUndefined();
+        expect(openState(sealing, text, '')).toBeUndefined();
+        expect(openState(sealing, sealing.marker + text, '')).toBeUndefined();
       }),
     );
   });
