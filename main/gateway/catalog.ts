@@ -53,7 +53,7 @@ export class Catalog {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #held: HeldBackTools;
-  readonly #announce: (kind: AnnouncedKind) => void;
+  readonly #announce: (kind: AnnouncedKind, alias: string) => void;
   readonly #sights: Sights;
   readonly #changes: ChangeTeller;
   readonly #prepared = new Map<string, Prepared>();
@@ -64,13 +64,13 @@ export class Catalog {
     readonly clock: Clock;
     readonly log: Log;
     readonly held: HeldBackTools;
-    readonly announce: (kind: AnnouncedKind) => void;
+    readonly announce: (kind: AnnouncedKind, alias: string) => void;
   }) {
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#held = parts.held;
     this.#announce = parts.announce;
-    this.#sights = new Sights({ ...parts, onChange: (kind, tell) => this.#sightChanged(kind, tell) });
+    this.#sights = new Sights({ ...parts, onChange: (look, tell) => this.#sightChanged(look, tell) });
     this.#changes = new ChangeTeller(this.#sights, parts.announce);
   }
 
@@ -268,9 +268,9 @@ export class Catalog {
     if (manifest !== undefined) this.#sights.policyChanged(manifest);
   }
 
-  #sightChanged(kind: SightKind, tell: boolean): void {
+  #sightChanged({ kind, server }: Look, tell: boolean): void {
     this.#generation++;
-    if (tell) this.#announce(announcedAs(kind));
+    if (tell) this.#announce(announcedAs(kind), server.alias);
   }
 }
 

@@ -13,11 +13,11 @@ const tellAgainMs = 1_000;
  */
 export class ChangeTeller {
   readonly #sights: Sights;
-  readonly #announce: (kind: AnnouncedKind) => void;
+  readonly #announce: (kind: AnnouncedKind, alias: string) => void;
   /** Changes being told of, and the server where another was said meanwhile. */
   readonly #telling = new Map<string, ManifestServer | undefined>();
 
-  constructor(sights: Sights, announce: (kind: AnnouncedKind) => void) {
+  constructor(sights: Sights, announce: (kind: AnnouncedKind, alias: string) => void) {
     this.#sights = sights;
     this.#announce = announce;
   }
@@ -43,7 +43,7 @@ export class ChangeTeller {
     // The notification for resources stands for templates, too.
     if (kind === 'resources') looks.push(this.#sights.changed({ server, kind: 'resourceTemplates' }));
     await Promise.all(looks);
-    if (offersAny(server, kind)) this.#announce(announcedAs(kind));
+    if (offersAny(server, kind)) this.#announce(announcedAs(kind), server.alias);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
+import type { Hears } from './announcements.ts';
 import type { Listening } from './conversation.ts';
 import { type Exchange, refuse, type Service } from './exchange.ts';
 import type { McpHeaders } from './mcp-headers.ts';
@@ -179,8 +180,8 @@ export class Listeners {
     return open;
   }
 
-  announce(kind: ListedKind): void {
-    for (const listener of this.#listeners) listener.announce(kind);
+  announce(kind: ListedKind, hears: Hears): void {
+    for (const listener of this.#listeners) if (hears(listener)) listener.announce(kind);
   }
 
   pulse(): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { PolicySnapshot } from '../policy/decide.ts';
 import { admit, checkOrigin, type DoorPolicy, endpointOf, type Rejection } from './admit.ts';
 import { Allowances } from './allowance.ts';
+import { Announcements } from './announcements.ts';
 import { createAnswering, type GatewayAnswering } from './answering.ts';
 import { Catalog } from './catalog.ts';
 import { idOf, plainEra } from './era.ts';
@@ -53,8 +54,7 @@ export class LoopbackGateway implements Gateway {
   readonly #modern: ModernCallers;
   readonly #heldListeners = new Set<() => void>();
   readonly #recent = new Map<string, number>();
-  /** Kinds to be announced. */
-  readonly #changed = new Set<ListedKind>();
+  readonly #announcements: Announcements;
   readonly #identify = (token: string) => this.#deps.apps.identify(token);
   readonly #doors = new WeakMap<PolicySnapshot, DoorPolicy>();
   readonly #unsubscribe: () => void;
@@ -67,8 +67,17 @@ export class LoopbackGateway implements Gateway {
     this.#deps = deps;
     const { clock, log, audit, backends, approvals, account, version, search } = deps;
     const inForce = () => this.#inForce();
-    const announce = (kind: ListedKind = 'tools') => this.#announce(kind);
     this.#held = new HeldBackTools({ clock, log, audit, onChange: () => this.#tellHeldBack() });
+    this.#announcements = new Announcements({
+      clock,
+      account,
+      inForce,
+      tell: (kind, hears) => {
+        this.#sessions.announce(kind, listChanged[kind], hears);
+        this.#listeners.announce(kind, hears);
+      },
+    });
+    const announce = (kind: ListedKind, alias: string) => this.#announcements.add(kind, alias);
     const catalog = new Catalog({ backends, clock, log, held: this.#held, announce });
     this.#catalog = catalog;
     const answering = answeringOf({
@@ -147,7 +156,7 @@ export class LoopbackGateway implements Gateway {
         this.#endApps((appId) => !allowed.includes(names.get(appId) ?? ''));
       }
     }
-    for (const kind of ['tools', 'prompts', 'resources'] as const) this.#announce(kind);
+    for (const kind of ['tools', 'prompts', 'resources'] as const) this.#announcements.add(kind);
   }
 
   appEnded(appId: string): void {
@@ -328,20 +337,6 @@ export class LoopbackGateway implements Gateway {
     this.#deps.approvals.forgetSession(key);
     this.#held.forgetSource(key);
     this.#answering.forget(key);
-  }
-
-  /** Several changes at once are one announcement of each kind. */
-  #announce(kind: ListedKind): void {
-    this.#changed.add(kind);
-    if (this.#changed.size > 1) return;
-    setImmediate(() => {
-      const changed = [...this.#changed];
-      this.#changed.clear();
-      for (const each of changed) {
-        this.#sessions.announce(each, listChanged[each]);
-        this.#listeners.announce(each);
-      }
-    });
   }
 
   #tellHeldBack(): void {

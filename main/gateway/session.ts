@@ -3,6 +3,7 @@ import type { BackendReply } from '../backends/backends.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
 import { type CallingApp, type Endpoint, endpointKey } from './admit.ts';
+import type { Hears } from './announcements.ts';
 import { AskFailure } from './ask-failure.ts';
 import { Asks } from './asks.ts';
 import { offers } from './caller-abilities.ts';
@@ -122,10 +123,12 @@ export class LegacySessions {
     return open;
   }
 
-  /** To every session that was told it may expect this. */
-  announce(kind: string, method: string): void {
+  /** To every session that was told it may expect this, and to whom it means something. */
+  announce(kind: string, method: string, hears: Hears): void {
     const message = notificationMessage(method);
-    for (const session of this.#sessions.values()) if (kind in session.offered) session.events.tell(message);
+    for (const session of this.#sessions.values()) {
+      if (kind in session.offered && hears(session)) session.events.tell(message);
+    }
   }
 
   /** Called now and then: signs of life, and the end of what was kept or waited for too long. */

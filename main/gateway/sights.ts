@@ -62,17 +62,17 @@ export class Sights {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #held: HeldBackTools;
-  readonly #onChange: (kind: SightKind, tell: boolean) => void;
+  readonly #onChange: (look: Look, tell: boolean) => void;
   readonly #sights = new Map<string, Sight>();
   readonly #comparisons = new WeakMap<readonly JsonObject[], WeakMap<ManifestServer, Map<PinnedKind, Comparison>>>();
 
-  /** `onChange`: what lists of this kind rest on is another now; `tell` where callers may hold an older one. */
+  /** `onChange`: what lists of this server and kind rest on is another now; `tell` where callers may hold an older one. */
   constructor(parts: {
     readonly backends: Backends;
     readonly clock: Clock;
     readonly log: Log;
     readonly held: HeldBackTools;
-    readonly onChange: (kind: SightKind, tell: boolean) => void;
+    readonly onChange: (look: Look, tell: boolean) => void;
   }) {
     this.#backends = parts.backends;
     this.#clock = parts.clock;
@@ -200,7 +200,7 @@ export class Sights {
     } else if (before === shown) return;
     const tell = before !== undefined || sight.awaited;
     sight.awaited = false;
-    this.#onChange(kind, tell);
+    this.#onChange({ server, kind }, tell);
   }
 
   #sightOf({ server, kind }: Look): Sight {
