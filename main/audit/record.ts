@@ -90,11 +90,14 @@ export type AuditEvent =
   /** While it worked on a call, a server asked the AI app for something, and what came of it. */
   | {
       readonly kind: 'call.input';
-      /** One of no call where the server asked of its own accord; `alias` and `app` are present then. */
-      readonly callId: string;
+      /** Absent where it is not known to belong to one call: the server asked of its own accord, or while several were under way. `alias` is present then. */
+      readonly callId?: string;
       readonly alias?: string;
       readonly app?: string;
+      /** Of several the last. */
       readonly method: string;
+      /** This row stands for so many more like those before it within a minute. `digest` chains theirs: over the hex text of it so far and of the next. */
+      readonly more?: number;
       /** "accept", "decline", "cancel" of an elicitation; "ok" or "error" of anything else; "not-allowed" where the policy forbids to ask. */
       readonly answer: string;
       /** Hex SHA-256 of the JSON text of question and answer. */

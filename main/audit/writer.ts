@@ -137,7 +137,7 @@ export function createWriter(
 }
 
 function callIdOf(event: AuditEvent): string | null {
-  if (!('callId' in event)) return null;
+  if (!('callId' in event) || event.callId === undefined) return null;
   if (!isPlain(event.callId)) throw new TypeError('a call id must be printable ASCII');
   return event.callId;
 }

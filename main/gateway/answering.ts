@@ -107,6 +107,7 @@ class AnsweringRoom implements GatewayAnswering {
 
   flushRefusals(all = false): void {
     this.#calls.flushRefusals(all);
+    this.#sides.questions.flush(all);
   }
 
   forget(session: string): void {

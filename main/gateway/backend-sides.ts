@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AuditWriter } from '../audit/record.ts';
 import type { BackendSession, Backends } from '../backends/backends.ts';
 import type { JsonObject } from '../policy/json.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import type { Conversation, Listening } from './conversation.ts';
 import type { InForce } from './gateway.ts';
 import { passedCapabilities, withoutExtensionTasks } from './passed-capabilities.ts';
@@ -46,6 +46,7 @@ export class BackendSides {
   readonly #eras = new Map<string, 'legacy' | 'modern'>();
 
   constructor(parts: {
+    readonly clock: Clock;
     readonly backends: Backends;
     readonly inForce: () => InForce;
     readonly audit: AuditWriter;

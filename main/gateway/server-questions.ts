@@ -1,14 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import type { AuditWriter } from '../audit/record.ts';
 import type { BackendReply } from '../backends/backends.ts';
 import { sha256Hex } from '../policy/canonical.ts';
 import type { ServerRequest as AskableKind } from '../policy/document.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import { AskFailure } from './ask-failure.ts';
 import { offers } from './caller-abilities.ts';
 import type { Conversation, Listening } from './conversation.ts';
 import type { InForce } from './gateway.ts';
+import { QuestionLimits } from './question-limits.ts';
 import { renameMessages } from './renames.ts';
 import { uriNames } from './uris.ts';
 import { clip, rpcCode } from './wire.ts';
@@ -18,7 +18,7 @@ export interface Asked {
   readonly alias: string;
   /** Who answers; undefined where nobody can be asked. */
   readonly caller: Pick<Conversation | Listening, 'app' | 'endpoint' | 'capabilities' | 'ask'> | undefined;
-  /** The call the server works on; undefined where it asks of its own accord. */
+  /** The call the server works on; undefined where it is not known to work on a certain one. */
   readonly callId: string | undefined;
 }
 
@@ -47,37 +47,51 @@ export class ServerQuestions {
   readonly #inForce: () => InForce;
   readonly #audit: AuditWriter;
   readonly #log: Log;
+  readonly #limits: QuestionLimits;
 
-  constructor(parts: { readonly inForce: () => InForce; readonly audit: AuditWriter; readonly log: Log }) {
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly inForce: () => InForce;
+    readonly audit: AuditWriter;
+    readonly log: Log;
+  }) {
     this.#inForce = parts.inForce;
     this.#audit = parts.audit;
     this.#log = parts.log;
+    this.#limits = new QuestionLimits(parts);
+  }
+
+  /** Writes the counts of questions that got no row of their own, once their minute is over or `all`. */
+  flush(all = false): void {
+    this.#limits.flush(all);
   }
 
   /** Never rejects: what goes wrong is an answer to the server. */
   async ask(
-    { alias, caller, callId }: Asked,
+    asked: Asked,
     method: string,
     params: JsonObject,
     signal: AbortSignal,
     onProgress?: (params: JsonObject) => void,
   ): Promise<BackendReply> {
+    const { alias, caller, callId } = asked;
     const inForce = this.#inForce();
     const allowed = inForce.ok ? inForce.snapshot.document.serverRequests.allowed : [];
     const permitted = caller !== undefined && mayAsk(allowed, caller.capabilities, method, params);
     const reply = permitted
-      ? await this.#put(caller, method, this.#renamed(caller, alias, method, params), signal, onProgress)
+      ? await this.#put(asked, caller, method, params, signal, onProgress)
       : refused(rpcCode.methodNotFound, `Method not found: "${clip(method, 100)}" is not offered to this server here.`);
-    const asker = callId === undefined ? { alias, ...(caller !== undefined && { app: caller.app.name }) } : {};
+    const asker = callId === undefined ? { alias, ...(caller !== undefined && { app: caller.app.name }) } : { callId };
+    const row = {
+      kind: 'call.input',
+      ...asker,
+      method: clip(method, 200),
+      answer: permitted ? wordFor(method, reply) : 'not-allowed',
+      digest: sha256Hex(JSON.stringify({ method, params, ...reply })),
+    } as const;
+    if (!reply.ok && !this.#limits.hasRow(alias, row)) return reply;
     try {
-      await this.#audit.appendSoon({
-        kind: 'call.input',
-        callId: callId ?? randomUUID(),
-        ...asker,
-        method: clip(method, 200),
-        answer: permitted ? wordFor(method, reply) : 'not-allowed',
-        digest: sha256Hex(JSON.stringify({ method, params, ...reply })),
-      });
+      await this.#audit.appendSoon(row);
     } catch (error) {
       // What is not in the record is not handed out.
       this.#log.error('input-not-recorded', { alias, method, error: String(error) });
@@ -90,6 +104,7 @@ export class ServerQuestions {
   }
 
   async #put(
+    { alias, callId }: Asked,
     caller: NonNullable<Asked['caller']>,
     method: string,
     params: JsonObject,
@@ -97,8 +112,10 @@ export class ServerQuestions {
     onProgress: ((params: JsonObject) => void) | undefined,
   ): Promise<BackendReply> {
     if (caller.ask === undefined) return refused(rpcCode.internalError, 'The AI app cannot be asked now.');
+    if (!this.#limits.mayPut(alias, callId))
+      return refused(rpcCode.internalError, 'You ask the AI app too much at once.');
     try {
-      return await caller.ask(method, params, signal, onProgress);
+      return await caller.ask(method, this.#renamed(caller, alias, method, params), signal, onProgress);
     } catch (error) {
       if (!(error instanceof AskFailure)) {
         this.#log.error('question-failed', { method, error: String(error) });
