@@ -52,7 +52,12 @@ export class LegacyConversation implements Conversation, RunningRequest {
   }
 
   notify(method: string, params: JsonObject): void {
-    this.#answer.tell(notificationMessage(method, params));
+    this.tell(notificationMessage(method, params));
+  }
+
+  /** False when it was dropped: this answer cannot be a stream, or nobody reads it. */
+  tell(messageText: string): boolean {
+    return this.#answer.tell(messageText);
   }
 
   ask(
@@ -65,7 +70,7 @@ export class LegacyConversation implements Conversation, RunningRequest {
     if (!offers(standing.capabilities, method, params)) return Promise.reject(new AskFailure('not-offered'));
     if (this.#stop.reason !== undefined) return Promise.reject(new AskFailure('cancelled'));
     // Where this answer cannot be a stream, the session's own stream still can be asked on.
-    const send = (text: string) => this.#answer.tell(text) || standing.events.tellNow(text);
+    const send = (text: string) => this.tell(text) || standing.events.tellNow(text);
     return standing.asks.ask(send, this, method, params, signal, onProgress);
   }
 

@@ -39,7 +39,7 @@ export class LegacySession implements Listening {
   readonly capabilities: JsonObject;
   readonly clientInfo: JsonObject;
   readonly offered: JsonObject;
-  readonly running = new Map<RpcId, { stop(reason: StopReason): void }>();
+  readonly running = new Map<RpcId, { stop(reason: StopReason): void; tell(messageText: string): boolean }>();
   readonly asks: Asks;
   readonly events: SessionEvents;
   /** Undefined until the caller set one. */
@@ -69,7 +69,14 @@ export class LegacySession implements Listening {
     onProgress?: (params: JsonObject) => void,
   ): Promise<BackendReply> {
     if (!offers(this.capabilities, method, params)) return Promise.reject(new AskFailure('not-offered'));
-    return this.asks.ask((text) => this.events.tellNow(text), this, method, params, signal, onProgress);
+    return this.asks.ask((text) => this.#tellNow(text), this, method, params, signal, onProgress);
+  }
+
+  /** On the stream that is there for it, or else on that of any request under way. */
+  #tellNow(messageText: string): boolean {
+    if (this.events.tellNow(messageText)) return true;
+    for (const running of this.running.values()) if (running.tell(messageText)) return true;
+    return false;
   }
 }
 

@@ -171,21 +171,19 @@ export class Side implements ClientSide {
   }
 
   async #ask({ method, params, origin, signal }: ServerRequest): Promise<BackendReply> {
-    const call = this.#callOf(origin);
-    const asked = { alias: this.alias, caller: call?.conversation ?? this.#standing, callId: call?.callId };
-    const runOn = call?.deadline?.hold();
+    const calls = origin instanceof CallOrigin ? [origin] : [...this.running];
+    const [call, another] = calls;
+    // Where the connection cannot tell which of several calls a question belongs to, it is their session's, and ends with none of them.
+    const asked =
+      another === undefined || this.#standing === undefined
+        ? { alias: this.alias, caller: call?.conversation ?? this.#standing, callId: call?.callId }
+        : { alias: this.alias, caller: this.#standing, callId: undefined };
+    const runOn = calls.map(({ deadline }) => deadline?.hold());
     try {
       return await this.#questions.ask(asked, method, params, signal);
     } finally {
-      runOn?.();
+      for (const run of runOn) run?.();
     }
-  }
-
-  /** Where the connection cannot tell which request a question belongs to, it goes to one of the same caller's that is under way. */
-  #callOf(origin: Origin | undefined): CallOrigin | undefined {
-    if (origin instanceof CallOrigin) return origin;
-    const [some] = this.running;
-    return some;
   }
 
   onNotification(method: string, params: JsonObject, origin: Origin | undefined): void {

@@ -158,6 +158,38 @@ describe.each(transports)('when a 2025 server over %s keeps state', (transport) 
   });
 });
 
+describe.each(transports)('when a 2025 app makes many calls at once in one session, over %s', (transport) => {
+  it('a question outlives the other calls, whichever stream it came on', async () => {
+    await open(['legacy', transport]);
+    const app = await appsOf(`legacy-${transport}`).app('legacy');
+    const [puppet] = puppets as [Puppet];
+    const stop = new AbortController();
+    // The oldest of them is the one a question without a sign of its own is taken to belong to.
+    const answer = async (_method: string, params: JsonObject) => {
+      await app.cancel('other', stop);
+      await until('the other is over', () => house.rows('call.end').length === 1);
+      await sleep(20);
+      return accept(`a: ${String(params.message)}`);
+    };
+    const other = call(app, 'wait', {}, { id: 'other', answer, signal: stop.signal });
+    await until('it waits', () => puppet.sessions.some(({ state }) => state.get('waiting') === true));
+    const outcome = await call(app, 'ask', { questions: [question('late?')] }, { answer });
+    expect(answersOf(outcome)).toEqual(['a: late?']);
+    await other;
+  });
+
+  it('each of many gets its own answers', async () => {
+    await open(['legacy', transport]);
+    const app = await appsOf(`legacy-${transport}`).app('legacy');
+    const calls = Array.from({ length: 6 }, async (_, i) => {
+      const words = [`${i} first`, `${i} and second`, `${i}, and the third of them`].slice(i % 3);
+      const outcome = await call(app, 'ask', { questions: words.map(question) }, { answer: echo('a') });
+      expect(answersOf(outcome)).toEqual(words.map((word) => `a: ${word}`));
+    });
+    await Promise.all(calls);
+  });
+});
+
 describe('when a 2026 app calls a 2025 server over stdio that asks twice in one call', () => {
   const attempt = async (app: App, params: JsonObject) =>
     json((await app.request('tools/call', { name: 'ask', ...params }, { whole: true })).result);

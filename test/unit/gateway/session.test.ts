@@ -11,6 +11,9 @@ class Running {
   stop(): void {
     this.stopped.abort('caller');
   }
+  tell(): boolean {
+    return false;
+  }
 }
 
 function introduction(appId: string) {
