@@ -116,8 +116,8 @@ export interface Backends {
   apply(servers: readonly ManifestServer[]): void;
   /** The session of this key with this backend, opened on demand. Concurrent opens of one key share one attempt. Rejects with BackendFailure. */
   open(alias: string, key: string, signal?: AbortSignal, client?: ClientSide): Promise<BackendSession>;
-  /** Closes every session of this key. */
-  release(key: string): Promise<void>;
+  /** Closes every session of this key, or the one with this backend. */
+  release(key: string, alias?: string): Promise<void>;
   status(): readonly BackendStatus[];
   /** The last lines a backend wrote to stderr, oldest first, at most 200. */
   stderr(alias: string): readonly string[];

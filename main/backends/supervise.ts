@@ -75,8 +75,9 @@ export function superviseBackends(options: BackendsOptions): Backends {
       return Promise.reject(new BackendFailure('revoked', alias, former.get(alias) ?? removedText(alias)));
     },
 
-    async release(key) {
-      await Promise.all([...backends.values()].map((backend) => backend.release(key)));
+    async release(key, alias) {
+      const meant = [...backends.values()].filter((backend) => alias === undefined || backend.alias === alias);
+      await Promise.all(meant.map((backend) => backend.release(key)));
     },
 
     status: () => [...backends.values()].map((backend) => backend.status()),

@@ -26,6 +26,10 @@ export interface AnsweringDeps extends CallDeps {
 export interface GatewayAnswering extends Answering {
   /** Writes the counts of refusals that got no row of their own, once their minute is over or `all`. */
   flushRefusals(all?: boolean): void;
+  /** Another policy is in force, or none: what callers may not see or watch any more ends. */
+  policyChanged(): void;
+  /** Called now and then: ends what nobody used for long. */
+  endIdle(): void;
   /** A legacy session ended, or an app lost its key: what is kept under this key goes, its backend sessions with it. */
   forget(session: string): void;
 }
@@ -108,6 +112,14 @@ class AnsweringRoom implements GatewayAnswering {
   flushRefusals(all = false): void {
     this.#calls.flushRefusals(all);
     this.#sides.questions.flush(all);
+  }
+
+  policyChanged(): void {
+    this.#sides.policyChanged();
+  }
+
+  endIdle(): void {
+    this.#sides.endIdle();
   }
 
   forget(session: string): void {

@@ -24,6 +24,8 @@ export interface Conversation {
   readonly signal: AbortSignal;
   /** The legacy session this request belongs to: where what belongs to no request goes. Absent for modern callers. */
   readonly standing?: Listening;
+  /** Ends a request of a modern caller that only waits for answers, so that others can go on; false for one that does not. */
+  makeRoom?(): boolean;
   /** A notification ahead of the result, on this request's own stream; dropped where the caller cannot take one. */
   notify(method: string, params: JsonObject): void;
   /**

@@ -137,7 +137,10 @@ export class LoopbackGateway implements Gateway {
         this.#sessions.pulse(limitsOf(this.#inForce()).parkedSeconds * 1_000);
         this.#listeners.pulse();
       }
-      if (ticks % 12 === 0) this.#sessions.endIdle();
+      if (ticks % 12 === 0) {
+        this.#sessions.endIdle();
+        this.#answering.endIdle();
+      }
       this.#rejections.flush();
       this.#answering.flushRefusals();
       this.#parked.expire();
@@ -156,6 +159,7 @@ export class LoopbackGateway implements Gateway {
         this.#endApps((appId) => !allowed.includes(names.get(appId) ?? ''));
       }
     }
+    this.#answering.policyChanged();
     for (const kind of ['tools', 'prompts', 'resources'] as const) this.#announcements.add(kind);
   }
 

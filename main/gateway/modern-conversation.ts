@@ -197,6 +197,13 @@ export class ModernConversation implements Conversation, RunningRequest {
     for (const question of [...this.#questions.values()]) question.fail(code);
   }
 
+  makeRoom(): boolean {
+    const waits = this.#questions.size > 0 && this.#endLeg === undefined && this.#reply === undefined;
+    if (!waits || this.#stop.reason !== undefined) return false;
+    this.stop('made-room');
+    return true;
+  }
+
   pulse(): void {
     this.#answer?.pulse();
   }

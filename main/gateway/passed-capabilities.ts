@@ -54,3 +54,26 @@ function tasksOf(declared: Json | undefined, passed: JsonObject): JsonObject | u
   const requests = Object.entries(declared.requests).filter(([kind]) => Object.hasOwn(passed, kind));
   return requests.length === 0 ? undefined : { ...declared, requests: Object.fromEntries(requests) };
 }
+
+/** Everything a 2025-11-25 client may declare that servers can ask by ("Client Capabilities"). */
+const flags: JsonObject = {
+  elicitation: { form: {}, url: {} },
+  sampling: { context: {}, tools: {} },
+  roots: { listChanged: true },
+  tasks: { list: {}, cancel: {}, requests: { elicitation: { create: {} }, sampling: { createMessage: {} } } },
+};
+
+/** The flags that mean something to a 2025 server, and nothing beside them: requests that declare the same can share its sessions. */
+export function knownFlags(legacy: JsonObject): JsonObject {
+  return flagsIn(legacy, flags);
+}
+
+function flagsIn(declared: JsonObject, known: JsonObject): JsonObject {
+  const kept: Record<string, Json> = {};
+  for (const [flag, below] of Object.entries(known)) {
+    const value = declared[flag];
+    if (isJsonObject(below) && isJsonObject(value)) kept[flag] = flagsIn(value, below);
+    else if (below === true && value === true) kept[flag] = true;
+  }
+  return kept;
+}

@@ -1,10 +1,12 @@
 import type { BackendReply, BackendSession, ClientSide, Origin, ServerRequest } from '../backends/backends.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
+import type { CallingApp, Endpoint } from './admit.ts';
 import { CallOrigin } from './call-origin.ts';
 import type { Conversation, Listening } from './conversation.ts';
 import type { InForce } from './gateway.ts';
 import type { ServerQuestions } from './server-questions.ts';
+import { type MayWatch, SideWatching } from './side-watching.ts';
 import { uriNames } from './uris.ts';
 import { logLevels, rpcCode } from './wire.ts';
 
@@ -30,6 +32,7 @@ const legacyOnly: ReadonlySet<string> = new Set(['notifications/elicitation/comp
 /** What stands behind one backend session of a caller: it answers for the caller, and passes on to it. */
 export class Side implements ClientSide {
   readonly alias: string;
+  readonly app: CallingApp;
   readonly capabilities: JsonObject;
   readonly prefers: 'legacy' | 'modern';
   /** Requests of the caller that are under way in this session. */
@@ -38,27 +41,39 @@ export class Side implements ClientSide {
   readonly #questions: ServerQuestions;
   readonly #inForce: () => InForce;
   readonly #log: Log;
-  /** Who hears of changes of which of the server's resources, by the server's own URIs. */
-  readonly #watching = new Map<Listening, ReadonlySet<string>>();
+  readonly #watching = new SideWatching();
+  readonly #mayWatch: MayWatch;
   /** Tasks the caller made of this server's requests: of others' it learns nothing. */
   readonly #callerTasks = new Set<string>();
+  /** Requests that hold a session of it, or wait for one. */
+  uses = 0;
+  /** The policy lets its caller see nothing of the server any more: it ends with the last request under way. */
+  hidden = false;
+  #ended = false;
+  /** The server was not told what is watched now. */
+  #untold = false;
   #session: BackendSession | undefined;
   #level: string | undefined;
 
+  /** `mayWatch` is asked about what is watched whenever the server is to be told anew. */
   constructor(parts: {
     readonly alias: string;
+    readonly app: CallingApp;
     readonly capabilities: JsonObject;
     readonly standing: Listening | undefined;
     readonly questions: ServerQuestions;
     readonly inForce: () => InForce;
+    readonly mayWatch: MayWatch;
     readonly log: Log;
   }) {
     this.alias = parts.alias;
+    this.app = parts.app;
     this.capabilities = parts.capabilities;
     this.prefers = parts.standing?.era ?? 'modern';
     this.#standing = parts.standing;
     this.#questions = parts.questions;
     this.#inForce = parts.inForce;
+    this.#mayWatch = parts.mayWatch;
     this.#log = parts.log;
   }
 
@@ -73,12 +88,40 @@ export class Side implements ClientSide {
     return this.#session;
   }
 
+  /** The endpoint of the one caller there is; undefined where requests of several share it. */
+  get endpoint(): Endpoint | undefined {
+    return this.#standing?.endpoint;
+  }
+
+  /** Neither a request nor a watch needs it. */
+  get idle(): boolean {
+    return this.uses === 0 && this.#watching.all.size === 0;
+  }
+
   onOpen(session: BackendSession): void {
+    if (this.#ended) {
+      session.close().catch((error: unknown) => this.#note('backend-session-not-closed', error));
+      return;
+    }
     this.#session = session;
     if (this.#level !== undefined) this.#tellLevel(session, this.#level);
-    const uris = this.#watched();
-    if (uris.size === 0) return;
-    session.watch(uris).catch((error: unknown) => this.#note('backend-not-watched-again', error));
+    this.#untold = this.#watching.all.size > 0;
+    if (this.#inForce().ok) this.keepWatching(this.#mayWatch);
+  }
+
+  /** Drops what may not be watched any more; the server is told of it, and of what a new session of it does not know yet. */
+  keepWatching(mayWatch: MayWatch): void {
+    const dropped = this.#watching.keep(mayWatch);
+    const session = this.#session;
+    if (session === undefined || (!dropped && !this.#untold)) return;
+    this.#untold = false;
+    session.watch(this.#watching.all).catch((error: unknown) => this.#note('backend-not-watched-again', error));
+  }
+
+  /** Its caller is gone, or sees nothing of the server: nothing more comes from it, and a session that opens late is closed. */
+  end(): void {
+    this.#ended = true;
+    this.#watching.keep(() => false);
   }
 
   /** A legacy caller wants messages of this severity and above. */
@@ -107,7 +150,7 @@ export class Side implements ClientSide {
   }
 
   watchedBy(listening: Listening): ReadonlySet<string> {
-    return this.#watching.get(listening) ?? new Set();
+    return this.#watching.of(listening);
   }
 
   /** Replaces what one listener hears of; answers the server's refusals by URI. Rejects with BackendFailure. */
@@ -116,30 +159,24 @@ export class Side implements ClientSide {
     listening: Listening,
     uris: ReadonlySet<string>,
   ): Promise<ReadonlyMap<string, BackendReply>> {
-    const before = this.#watching.get(listening);
-    this.#setWatched(listening, uris);
+    const before = this.#watching.of(listening);
+    this.#watching.set(listening, uris);
     let refusals: ReadonlyMap<string, BackendReply>;
     try {
-      refusals = await session.watch(this.#watched());
+      refusals = await session.watch(this.#watching.all);
     } catch (error) {
-      this.#setWatched(listening, before ?? new Set());
+      // What was dropped meanwhile does not come back.
+      this.#watching.without(listening, new Set([...uris].filter((uri) => !before.has(uri))));
       throw error;
     }
-    if (refusals.size > 0) {
-      const kept = [...this.watchedBy(listening)].filter((uri) => refusals.get(uri)?.ok !== false);
-      this.#setWatched(listening, new Set(kept));
-    }
+    const refused = [...refusals].filter(([, reply]) => !reply.ok).map(([uri]) => uri);
+    if (refused.length > 0) this.#watching.without(listening, new Set(refused));
     return refusals;
   }
 
   /** Forgets what a listener heard of, without telling the server. */
   unwatch(listening: Listening, kept: ReadonlySet<string>): void {
-    this.#setWatched(listening, kept);
-  }
-
-  #setWatched(listening: Listening, uris: ReadonlySet<string>): void {
-    if (uris.size === 0) this.#watching.delete(listening);
-    else this.#watching.set(listening, uris);
+    this.#watching.set(listening, kept);
   }
 
   async onRequest({ method, params, origin, signal }: ServerRequest): Promise<BackendReply> {
@@ -176,8 +213,8 @@ export class Side implements ClientSide {
     // Where the connection cannot tell which of several calls a question belongs to, it is their session's, and ends with none of them.
     const asked =
       another === undefined || this.#standing === undefined
-        ? { alias: this.alias, caller: call?.conversation ?? this.#standing, callId: call?.callId }
-        : { alias: this.alias, caller: this.#standing, callId: undefined };
+        ? { alias: this.alias, caller: call?.conversation ?? this.#heardBy, callId: call?.callId }
+        : { alias: this.alias, caller: this.#heardBy, callId: undefined };
     const runOn = calls.map(({ deadline }) => deadline?.hold());
     try {
       return await this.#questions.ask(asked, method, params, signal);
@@ -194,9 +231,14 @@ export class Side implements ClientSide {
     }
     if (method === 'notifications/message' && !this.#mayLog()) return;
     const conversation: Conversation | undefined = origin instanceof CallOrigin ? origin.conversation : undefined;
-    const listener = conversation ?? this.#standing;
+    const listener = conversation ?? this.#heardBy;
     if (listener === undefined || (listener.era === 'modern' && legacyOnly.has(method))) return;
     listener.notify(method, params);
+  }
+
+  /** Whom what belongs to no request goes to: nobody while its caller may not see the server. */
+  get #heardBy(): Listening | undefined {
+    return this.hidden || this.#ended || !this.#inForce().ok ? undefined : this.#standing;
   }
 
   /** Where no logging was declared when the server was pinned, callers were told of none ("Capability Negotiation"). */
@@ -206,25 +248,18 @@ export class Side implements ClientSide {
     return server ? server.capabilities.logging !== undefined : false;
   }
 
-  /** The one that changed, or one below what was asked for ("Resources", Subscriptions). */
+  /** As the server says it but for the URI: what it says beside it reaches only who may watch this. */
   #resourceUpdated(params: JsonObject): void {
     const { uri } = params;
     const inForce = this.#inForce();
     if (typeof uri !== 'string' || !inForce.ok) return;
-    for (const [listening, uris] of this.#watching) {
-      if (!uris.has(uri) && ![...uris].some((watched) => isBelow(watched, uri))) continue;
+    for (const listening of this.#watching.hearing(uri)) {
       const rename = uriNames(inForce.snapshot.manifest, listening.endpoint).renamerOf(this.alias);
       listening.notify(
         'notifications/resources/updated',
         rename === undefined ? params : { ...params, uri: rename(uri) },
       );
     }
-  }
-
-  #watched(): ReadonlySet<string> {
-    const all = new Set<string>();
-    for (const uris of this.#watching.values()) for (const uri of uris) all.add(uri);
-    return all;
   }
 
   #tellLevel(session: BackendSession, level: string): void {
@@ -250,8 +285,4 @@ export class Side implements ClientSide {
 /** The least severe first. */
 function rankOf(level: string): number {
   return (logLevels as readonly string[]).indexOf(level);
-}
-
-function isBelow(parent: string, uri: string): boolean {
-  return uri.startsWith(parent) && (parent.endsWith('/') || '/?#'.includes(uri.charAt(parent.length)));
 }

@@ -1,7 +1,7 @@
 import type { WireRefusalCode } from './refusal.ts';
 
 /** Why a call is stopped from outside. */
-export type StopReason = 'caller' | 'app-ended' | 'shutting-down';
+export type StopReason = 'caller' | 'app-ended' | 'shutting-down' | 'made-room';
 
 /** Stops one request. Most requests are over before anybody looks at the signal, so it is made when somebody does. */
 export class Stop {
@@ -33,7 +33,7 @@ export class Stop {
 export function stopReasonOf(signal: AbortSignal): StopReason | undefined {
   if (!signal.aborted) return undefined;
   const reason: unknown = signal.reason;
-  return reason === 'app-ended' || reason === 'shutting-down' ? reason : 'caller';
+  return reason === 'app-ended' || reason === 'shutting-down' || reason === 'made-room' ? reason : 'caller';
 }
 
 export function whyStopped(action: string, stop: StopReason): string {
@@ -44,6 +44,8 @@ export function whyStopped(action: string, stop: StopReason): string {
       return `${action} was stopped: this app's key for Gatehouse was withdrawn. Open Gatehouse, go to Apps and connect the app again.`;
     case 'shutting-down':
       return `${action} was stopped: Gatehouse is closing. Start it again to use your tools.`;
+    case 'made-room':
+      return `${action} was stopped: its question was not answered, and later requests of this app needed its place. Send the request again if it is still wanted.`;
     default:
       return stop satisfies never;
   }
@@ -52,6 +54,7 @@ export function whyStopped(action: string, stop: StopReason): string {
 export function stopCode(stop: StopReason): WireRefusalCode & ('cancelled' | 'app-not-allowed' | 'shutting-down') {
   switch (stop) {
     case 'caller':
+    case 'made-room':
       return 'cancelled';
     case 'app-ended':
       return 'app-not-allowed';

@@ -1,8 +1,9 @@
-import type { PolicySnapshot } from '../policy/decide.ts';
+import type { Decision, PolicySnapshot } from '../policy/decide.ts';
 import type { ManifestServer } from '../policy/manifest.ts';
 import { type Endpoint, endpointKey } from './admit.ts';
 import type { AnnouncedKind } from './change-teller.ts';
-import { decideOn, type ResourceSubject, type View } from './subjects.ts';
+import { decideOn, findResource, type ResourceSubject, type View } from './subjects.ts';
+import { uriNames } from './uris.ts';
 
 /** Decisions may depend on the time of day: how long one is good for telling who hears of a change. */
 const maxAgeMs = 30_000;
@@ -67,4 +68,14 @@ function looksForNamed(view: View, server: ManifestServer, kind: 'tool' | 'promp
   return Object.entries(kind === 'tool' ? server.tools : server.prompts).some(
     ([name, pin]) => decideOn(view, { kind, wireName: name, server, name, pin }, at).effect !== 'deny',
   );
+}
+
+/** What the policy says of this caller's hearing of a server's resource, by the server's own URI. */
+export function effectOnWatch(view: View, alias: string, uri: string, at: number): Decision['effect'] {
+  const { snapshot, endpoint } = view;
+  const rename = uriNames(snapshot.manifest, endpoint).renamerOf(alias);
+  const subject = findResource(snapshot, endpoint, rename === undefined ? uri : rename(uri));
+  if (subject === undefined || subject.server.alias !== alias) return 'deny';
+  if (decideOn(view, subject, at).effect === 'deny') return 'deny';
+  return decideOn(view, subject, at, { uri }).effect;
 }

@@ -113,6 +113,8 @@ export async function openScripted(options: ScriptedOptions): Promise<Scripted> 
       return options.watch?.(uris) ?? Promise.resolve(uris);
     },
     flushRefusals() {},
+    policyChanged() {},
+    endIdle() {},
     forget: (session) => void heard.push(`forget ${session.startsWith('app:') ? 'app' : 'session'}`),
   };
   const gateway = new LoopbackGateway(
