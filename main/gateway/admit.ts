@@ -36,7 +36,8 @@ export interface Rejection {
 export interface DoorPolicy {
   readonly appsAllowed: readonly string[];
   readonly profiles: readonly string[];
-  readonly aliases: readonly string[];
+  /** The servers of which this app may see something. Of any other it learns nothing, not even that it exists. */
+  readonly aliasesFor: (app: CallingApp) => ReadonlySet<string>;
   readonly contact: string;
 }
 
@@ -134,7 +135,7 @@ export function admit(
       `Your organisation has no set of tools called "${endpoint.profile}". ${askLine(policy.contact)}`,
     );
   }
-  if (endpoint.kind === 'alias' && !policy.aliases.includes(endpoint.alias)) {
+  if (endpoint.kind === 'alias' && !policy.aliasesFor(app).has(endpoint.alias)) {
     return reject(
       'unknown-endpoint',
       404,

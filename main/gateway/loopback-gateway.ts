@@ -28,6 +28,7 @@ import {
 } from './server.ts';
 import { LegacySessions } from './session.ts';
 import { sendEmpty, sendJson } from './sse.ts';
+import { visibleAliases } from './visible-aliases.ts';
 import { errorMessage, modernVersions, type RpcId, rpcCode } from './wire.ts';
 
 /** How often timers of the whole house are looked at; finer ones per call would cost more than they give. */
@@ -311,12 +312,13 @@ export class LoopbackGateway implements Gateway {
   #doorPolicy(inForce: InForce): DoorPolicy | undefined {
     if (!inForce.ok) return undefined;
     const { snapshot } = inForce;
+    const { account, clock } = this.#deps;
     const known = this.#doors.get(snapshot);
     if (known !== undefined) return known;
     const door: DoorPolicy = {
       appsAllowed: snapshot.document.apps.allowed,
       profiles: snapshot.document.profiles.map((profile) => profile.name),
-      aliases: snapshot.manifest.servers.filter((server) => server.state !== 'revoked').map((server) => server.alias),
+      aliasesFor: ({ name }) => visibleAliases(snapshot, account, name, clock.now()),
       contact: snapshot.document.contact,
     };
     this.#doors.set(snapshot, door);

@@ -5,7 +5,7 @@ import { admit, bearerOf, checkOrigin, type DoorPolicy, endpointKey, endpointOf 
 const policy: DoorPolicy = {
   appsAllowed: ['Cursor'],
   profiles: ['small'],
-  aliases: ['github'],
+  aliasesFor: () => new Set(['github']),
   contact: 'it@acme.example',
 };
 const cursor = { id: '1', name: 'Cursor' };
