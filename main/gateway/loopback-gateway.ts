@@ -298,7 +298,7 @@ export class LoopbackGateway implements Gateway {
     this.#rejections.record(code, message);
     const error = { code: rpcCode.refused, message, data: { code } };
     const headers = httpStatus === 401 ? { 'www-authenticate': 'Bearer realm="gatehouse"' } : {};
-    sendJson(response, httpStatus, errorMessage(null, error), { connection: 'close', ...headers });
+    sendAndClose(response, httpStatus, error, null, headers);
   }
 
   // ── what all of them share ────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream';
 import type { GatewayLimits } from '../policy/document.ts';
 import type { Json } from '../policy/json.ts';
 import { idOf } from './era.ts';
-import { sendJson } from './sse.ts';
 import { errorMessage, nestsDeeperThan, type RpcError, type RpcId, rpcCode } from './wire.ts';
 
 // An import of node:http makes Node load all its names, and with them the WebSocket client it brings along: 13 MB and 40 ms.
@@ -12,6 +11,8 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 /** What an answer just written gets to leave before its connection is cut. */
 const leaveMs = 1_000;
+/** Bytes of a request too large that are still taken, so that its answer gets through. */
+const drainLimit = 64 << 20;
 /** Largest request head taken, in bytes. */
 const headerLimit = 32_768;
 
@@ -155,14 +156,16 @@ function readBytes(request: IncomingMessage, bodyLimit: number): Promise<Buffer 
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    request.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer) => {
       size += chunk.length;
       if (size <= bodyLimit) chunks.push(chunk);
       else {
+        request.off('data', take);
         request.pause();
         resolve('too-large');
       }
-    });
+    };
+    request.on('data', take);
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)));
     request.on('error', () => resolve(undefined));
     request.on('close', () => resolve(undefined));
@@ -179,6 +182,36 @@ export function sendAndClose(
   httpStatus: number,
   error: RpcError,
   id: RpcId | null = null,
+  headers?: Readonly<Record<string, string>>,
 ): void {
-  sendJson(response, httpStatus, errorMessage(id, error), { connection: 'close' });
+  if (response.headersSent || response.destroyed) return;
+  const text = errorMessage(id, error);
+  const length = Buffer.byteLength(text);
+  response.writeHead(httpStatus, {
+    'content-type': 'application/json',
+    'content-length': length,
+    connection: 'close',
+    ...headers,
+  });
+  response.write(text);
+  void drained(response.req).then(() => response.end());
+}
+
+/** Closed while bytes still arrive, a connection is reset, and the answer can be lost with them (RFC 9112 §9.6). Bounded in bytes and time. */
+function drained(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    let left = drainLimit;
+    const time = setTimeout(resolve, leaveMs);
+    const over = () => {
+      clearTimeout(time);
+      resolve();
+    };
+    request.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) over();
+    });
+    for (const end of ['end', 'error', 'close']) request.on(end, over);
+    request.resume();
+  });
 }

@@ -27,6 +27,23 @@ function raw(bytes: string, ms = 2_000): Promise<string> {
   });
 }
 
+/** The same, of a caller that looks only after all of its body is sent. */
+function rawAfter(head: string, body: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(house.port, '127.0.0.1');
+    let got = '';
+    socket.pause();
+    socket.on('data', (chunk) => {
+      got += chunk.toString('latin1');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(got));
+    socket.write(head);
+    socket.write(body, () => socket.resume());
+    setTimeout(() => socket.resume(), 1_500).unref();
+  });
+}
+
 describe('when a message is larger than the policy lets it be', () => {
   it('refuses the body with 413 and says how large it may be', async () => {
     house = await openScripted({ tools: hello, limits: { bodyBytes: 2_048 } });
@@ -38,6 +55,36 @@ describe('when a message is larger than the policy lets it be', () => {
       413,
       { code: -32000, message: expect.stringContaining('at most 2048 bytes') },
     ]);
+  });
+
+  it('gets the answer to a caller that reads only once it has sent everything', async () => {
+    house = await openScripted({ tools: hello, limits: { bodyBytes: 2_048 } });
+    const body = 'x'.repeat(8 << 20);
+    const head = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${house.port}\r\nAuthorization: Bearer ${house.token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    for (let i = 0; i < 5; i++) {
+      expect(await rawAfter(head('/mcp'), body)).toMatch(/^HTTP\/1\.1 413 .*at most 2048 bytes/s);
+      expect(await rawAfter(head('/mcp/~nobody'), body)).toMatch(/^HTTP\/1\.1 404 .*unknown-endpoint/s);
+    }
+  });
+
+  it('does not take from it without end', async () => {
+    house = await openScripted({ tools: hello, limits: { bodyBytes: 2_048 } });
+    const head = `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${house.port}\r\nAuthorization: Bearer ${house.token}\r\nContent-Type: application/json\r\nContent-Length: 100000000000\r\n\r\n`;
+    const socket = connect(house.port, '127.0.0.1');
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    let sent = 0;
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    const send = () => {
+      while (!socket.destroyed && socket.write(chunk)) sent += chunk.length;
+      if (!socket.destroyed) socket.once('drain', send);
+    };
+    const began = Date.now();
+    socket.write(head, send);
+    await closed;
+    expect(Date.now() - began).toBeLessThan(3_000);
+    expect(sent).toBeLessThan(80 << 20);
   });
 
   it('refuses headers with 431, in words, and goes on serving others', async () => {
