@@ -101,3 +101,23 @@ describe('when a list changes', () => {
     for (const stream of streams) stream.drop();
   });
 });
+
+describe('when a modern app leaves questions unanswered', () => {
+  const capabilities = { elicitation: { form: {} } };
+  const call = (name: string, more: JsonObject = {}) =>
+    modern(house, 'tools/call', { name, arguments: {}, ...more }, { capabilities });
+  const inputResponses = { 'input-1': { action: 'accept', content: {} } };
+
+  it('can still use the server: the oldest of them gives way, and is told so when it is answered', async () => {
+    house = await openHouse({ servers });
+    const states: unknown[] = [];
+    for (let i = 0; i < 8; i++) states.push(((await call('one__ask')).json.result as JsonObject).requestState);
+    expect((await call('one__plain')).json.result).toMatchObject({ content: [{}] });
+    const [first, , third] = states as [string, string, string];
+    const answered = await call('one__ask', { requestState: third, inputResponses });
+    expect(JSON.stringify(answered.json.result)).toContain('accept');
+    const gone = await call('one__ask', { requestState: first, inputResponses });
+    expect(JSON.stringify(gone.json)).toContain('its question was not answered');
+    expect(house.rows('call.end').map(({ outcome }) => outcome)).toEqual(['cancelled', 'ok', 'ok']);
+  });
+});
