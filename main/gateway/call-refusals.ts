@@ -1,4 +1,3 @@
-import type { Decision } from '../policy/decide.ts';
 import type { Problem } from '../policy/json.ts';
 import type { PinVerdict } from '../policy/manifest.ts';
 import { type KnownCall, noRule, type Verdict } from './call-request.ts';
@@ -11,6 +10,9 @@ import { stopReasonOf } from './stop.ts';
 import { clip, rpcCode } from './wire.ts';
 
 /** Why a call is not made, in words for the person, recorded and answered. */
+
+/** Nobody agreed to what was begun while nobody had to. */
+export const confirmFirst = 'your organisation now wants you to confirm it first. Begin it again to be asked.';
 
 export function invalidParams(why: string): Reply {
   return { kind: 'error', error: { code: rpcCode.invalidParams, message: `Invalid params: ${why}` } };
@@ -27,7 +29,13 @@ export function notAsked(refusals: Refusals, call: KnownCall, key: 'requestState
   return invalidParams(why);
 }
 
-export function denied(refusals: Refusals, call: KnownCall, decision: Decision): Reply {
+/** A task of a call that nobody had to confirm, under a policy that now wants it confirmed. */
+export function notConfirmed(refusals: Refusals, call: KnownCall, verdict: Verdict): Reply {
+  const message = sentence(`${actionOf(call)} could not go on: ${confirmFirst}`, askLine(verdict.contact));
+  return refusals.refuse(call, 'not-approved-by-person', verdict, message);
+}
+
+export function denied(refusals: Refusals, call: KnownCall, decision: Verdict): Reply {
   const message = sentence(
     `${actionOf(call)} was not done: your organisation's policy does not allow it.`,
     decision.reason,

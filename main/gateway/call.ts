@@ -1,7 +1,7 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { Backends } from '../backends/backends.ts';
-import { type Decision, type PolicySnapshot, userOf } from '../policy/decide.ts';
+import type { PolicySnapshot } from '../policy/decide.ts';
 import type { Json } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
 import { askPerson } from './ask-person.ts';
@@ -9,23 +9,15 @@ import type { BackendSides } from './backend-sides.ts';
 import { newCallId } from './call-id.ts';
 import { givenTo, inputProblems, namedBy } from './call-input.ts';
 import {
-  appNotAllowed,
   definitionChanged,
   denied,
   invalidArguments,
   invalidParams,
   notAsked,
+  notConfirmed,
   policyKeptChanging,
 } from './call-refusals.ts';
-import {
-  type CallRequest,
-  ended,
-  type KnownCall,
-  type Lapse,
-  noRule,
-  type Step,
-  type Verdict,
-} from './call-request.ts';
+import { type CallRequest, ended, type KnownCall, type Step, type Verdict } from './call-request.ts';
 import { type Approval, Carrier, type Carrying } from './carry.ts';
 import type { Catalog } from './catalog.ts';
 import type { Conversation, Reply } from './conversation.ts';
@@ -36,11 +28,11 @@ import { knownCall } from './known-call.ts';
 import { limitsOf } from './limits.ts';
 import { Opener } from './opener.ts';
 import { PinnedInput } from './pinned-input.ts';
-import { askLine, sentence } from './refusal.ts';
-import { actionOf, Refusals } from './refuse.ts';
-import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import { decideOn, isSameSubject, pinnedAs, type Subject, type View } from './subjects.ts';
-import type { TaskTable } from './task-table.ts';
+import { Recheck } from './recheck.ts';
+import { Refusals } from './refuse.ts';
+import { stopReasonOf } from './stop.ts';
+import { decideOn, pinnedAs, type Subject, type View } from './subjects.ts';
+import type { KnownTask, TaskTable } from './task-table.ts';
 import { type RpcError, rpcCode } from './wire.ts';
 
 /** How often a call is decided anew because the policy changed under it. */
@@ -55,6 +47,8 @@ export interface CallDeps {
   readonly approvals: Approvals;
   readonly audit: AuditWriter;
   readonly catalog: Catalog;
+  /** Requests of one app under way, without the one that begins: all of them together are `gateway.callsPerApp` at most. */
+  readonly underWay: (appId: string) => number;
 }
 
 /**
@@ -69,8 +63,9 @@ export class Calls {
   readonly #kept: KeptYes;
   readonly #carrier: Carrier;
   readonly refusals: Refusals;
-  /** Calls under way per app. */
-  readonly #running = new Map<string, number>();
+  readonly #recheck: Recheck;
+  /** Calls whose server may ask their caller things, and what was agreed to when they were begun. */
+  readonly #asking = new WeakMap<Conversation, { readonly call: KnownCall; readonly approval: Approval }>();
 
   constructor(deps: CallDeps, parts: { readonly sides: BackendSides; readonly tasks: TaskTable }) {
     this.#deps = deps;
@@ -78,71 +73,68 @@ export class Calls {
     this.refusals = new Refusals(deps);
     const { refusals } = this;
     this.#opener = new Opener({ log: deps.log, catalog: deps.catalog, sides: parts.sides, refusals });
-    this.#carrier = new Carrier({ ...deps, ...parts, refusals, questions: parts.sides.questions, kept: this.#kept });
+    this.#recheck = new Recheck({ ...deps, refusals });
+    const { questions } = parts.sides;
+    this.#carrier = new Carrier({ ...deps, ...parts, refusals, questions, kept: this.#kept, recheck: this.#recheck });
   }
 
   /** Never rejects: what breaks on our side is an answer too, so that each caller gets one under its own id. */
   run(request: CallRequest, carrying?: Carrying): Promise<Reply> {
-    return this.#counted(request, (callId) => this.#run(callId, request, carrying));
+    return this.#answered(request, (callId) => this.#run(callId, request, carrying));
   }
 
-  /** A request about something that was allowed before, such as the task a call was made into: it is seen, recorded and carried, not decided anew. */
-  runAllowed(
-    request: CallRequest,
-    snapshot: PolicySnapshot,
-    subject: Subject,
-    reason: string,
-    carrying?: Carrying,
-  ): Promise<Reply> {
-    return this.#counted(request, async (callId) => {
+  /**
+   * A request about a task that a call was made into. The policy is asked again what it says of that call, by that call's arguments, and the
+   * definition is compared with the pin again. To stop something needs nobody's leave.
+   */
+  runOfTask(request: CallRequest, snapshot: PolicySnapshot, subject: Subject, task: KnownTask, carrying?: Carrying) {
+    return this.#answered(request, async (callId): Promise<Reply> => {
       const step = knownCall(callId, request, snapshot, subject);
       if (!step.ok) return step.answer;
-      const verdict = { effect: 'allow', rules: [], reason, contact: snapshot.document.contact } as const;
-      const opened = await this.#opener.open(step.value, verdict);
+      const call = step.value;
+      const cancels = request.method === 'tasks/cancel';
+      const verdict = cancels ? mayStop(snapshot.document.contact) : this.#recheck.decideTask(call, task);
+      if (verdict.effect === 'deny') return denied(this.refusals, call, verdict);
+      if (verdict.effect === 'ask' && task.approvedBy === undefined) return notConfirmed(this.refusals, call, verdict);
+      const opened = await (cancels ? this.#opener.open(call, verdict) : this.#opener.openVerified(call, verdict));
       if (!opened.ok) return opened.answer;
       try {
-        const still = this.#recheck(step.value);
+        const still = this.#recheck.now(call);
         if (!still.ok) return still.answer;
-        const lapsed = () => this.#lapse(step.value, verdict);
-        return await this.#carrier.carry(step.value, verdict, undefined, opened.value, lapsed, carrying);
+        return await this.#carrier.carry(call, verdict, task.approvedBy, opened.value, carrying);
       } finally {
         opened.value.release();
       }
     });
   }
 
-  /** Whether a request that waits for its caller may go on. Undefined: it may. */
-  stillAllowed(request: CallRequest): Reply | undefined {
-    const callId = newCallId(this.#deps.clock.now());
-    const named = namedBy(request);
-    if (!named.ok) return undefined;
-    const step = this.#begin(callId, request, named);
-    if (!step.ok) return step.answer;
-    const decision = this.#decide(step.value);
-    return decision.effect === 'deny' ? denied(this.refusals, step.value, decision) : undefined;
+  /** Whether a request that waited for its caller may go on. Undefined: it may. */
+  stillAllowed({ conversation }: CallRequest): Reply | undefined {
+    const begun = this.#asking.get(conversation);
+    if (begun === undefined) return invalidParams('this request asked for no input');
+    const call = { ...begun.call, callId: newCallId(this.#deps.clock.now()) };
+    const halt = this.#recheck.halt(call, begun.approval);
+    return halt && this.refusals.refuse(call, halt.code, halt.verdict, halt.message);
   }
 
   flushRefusals(all = false): void {
     this.refusals.flush(all);
   }
 
-  async #counted(request: CallRequest, run: (callId: string) => Promise<Reply>): Promise<Reply> {
+  async #answered(request: CallRequest, run: (callId: string) => Promise<Reply>): Promise<Reply> {
     const callId = newCallId(this.#deps.clock.now());
-    const { id } = request.conversation.app;
-    const running = this.#running.get(id) ?? 0;
-    const { callsPerApp } = limitsOf(this.#deps.inForce());
-    if (running >= callsPerApp) return this.refusals.tooManyCalls(callId, request, callsPerApp);
-    this.#running.set(id, running + 1);
+    // Other requests are refused before they come here.
+    if (request.method === 'tools/call') {
+      const { callsPerApp } = limitsOf(this.#deps.inForce());
+      const running = this.#deps.underWay(request.conversation.app.id);
+      if (running >= callsPerApp) return this.refusals.tooManyCalls(callId, request, callsPerApp);
+    }
     try {
       return await run(callId);
     } catch (error) {
       this.#deps.log.error('call-failed', { callId, error: String(error) });
       const message = 'Gatehouse failed to answer. Try again; if it happens again, ask your IT team.';
       return { kind: 'error', error: { code: rpcCode.internalError, message } };
-    } finally {
-      const left = (this.#running.get(id) ?? 1) - 1;
-      if (left > 0) this.#running.set(id, left);
-      else this.#running.delete(id);
     }
   }
 
@@ -199,7 +191,7 @@ export class Calls {
   async #settle(first: KnownCall, carrying: Carrying | undefined): Promise<Reply> {
     let call = first;
     for (let round = 0; round < roundLimit; round++) {
-      const decision = this.#decide(call);
+      const decision = this.#recheck.decide(call);
       if (decision.effect === 'deny') return denied(this.refusals, call, decision);
       const ready = await this.#opener.openVerified(call, decision);
       if (!ready.ok) return ready.answer;
@@ -211,7 +203,7 @@ export class Calls {
           const asked = await askPerson({ ...this.#deps, refusals: this.refusals }, call, decision);
           if (!asked.ok) return asked.answer;
           approval = asked.value;
-          const meanwhile = this.#recheck(call);
+          const meanwhile = this.#recheck.now(call);
           if (!meanwhile.ok) return meanwhile.answer;
           if (meanwhile.value === call) {
             // The yes is for what was shown, so the definition is looked at once more.
@@ -223,7 +215,7 @@ export class Calls {
         }
         // Opening a backend and asking a person take time: what was decided must still be so. From here to the begin row
         // nothing is awaited.
-        const still = this.#recheck(call);
+        const still = this.#recheck.now(call);
         if (!still.ok) return still.answer;
         if (still.value.snapshot !== call.snapshot) {
           call = still.value;
@@ -231,9 +223,8 @@ export class Calls {
         }
         const stop = stopReasonOf(call.request.conversation.signal);
         if (stop !== undefined) return this.refusals.stopped(call, decision, stop);
-        const decided = call;
-        const lapsed = () => this.#lapse(decided, decision);
-        return await this.#carrier.carry(decided, decision, approval, opened, lapsed, carrying);
+        if (opened.side.asks) this.#asking.set(call.request.conversation, { call, approval });
+        return await this.#carrier.carry(call, decision, approval, opened, carrying);
       } finally {
         opened.release();
       }
@@ -242,55 +233,11 @@ export class Calls {
   }
 
   /** Whose view a conversation's is. */
-  viewOf(snapshot: PolicySnapshot, { app, endpoint }: Pick<Conversation, 'app' | 'endpoint'>): View {
-    return { snapshot, user: userOf(snapshot, this.#deps.account), app: app.name, endpoint };
+  viewOf(snapshot: PolicySnapshot, of: Pick<Conversation, 'app' | 'endpoint'>): View {
+    return this.#recheck.viewOf(snapshot, of);
   }
+}
 
-  /** To complete what is typed, it is enough to see what it is typed for. */
-  #decide({ request, snapshot, subject, args }: KnownCall): Decision {
-    const at = this.#deps.clock.now();
-    const view = this.viewOf(snapshot, request.conversation);
-    return request.method === 'completion/complete' ? decideOn(view, subject, at) : decideOn(view, subject, at, args);
-  }
-
-  /** The call under the policy now in force, which must still know the subject by the same pin, and the app. */
-  #recheck(call: KnownCall): Step<KnownCall> {
-    const { callId, request, subject } = call;
-    const inForce = this.#deps.inForce();
-    if (!inForce.ok) {
-      const { code, message } = inForce;
-      const verdict = noRule(message, call.snapshot.document.contact);
-      return ended(this.refusals.refuse(call, code, verdict, message));
-    }
-    const { snapshot } = inForce;
-    if (snapshot === call.snapshot) return { ok: true, value: call };
-    const { apps, contact } = snapshot.document;
-    const { app } = request.conversation;
-    if (!apps.allowed.includes('*') && !apps.allowed.includes(app.name)) {
-      return ended(appNotAllowed(this.refusals, call, contact));
-    }
-    const named = namedBy(request);
-    const now = named.ok ? named.find(snapshot) : undefined;
-    if (now === undefined || !isSameSubject(subject, now)) {
-      return ended(this.refusals.unknown(callId, request, snapshot, named.ok ? named.wireName : subject.wireName));
-    }
-    return { ok: true, value: { ...call, snapshot, subject: now } };
-  }
-
-  /** Writing the begin row takes a moment, too: why the call may not be made after it. Its end row says so. */
-  #lapse(call: KnownCall, verdict: Verdict): Lapse | undefined {
-    const stop = stopReasonOf(call.request.conversation.signal);
-    if (stop !== undefined) {
-      const message = whyStopped(actionOf(call), stop);
-      const answer = this.refusals.answer(call, stopCode(stop), verdict, message);
-      return { message, answer: stop === 'caller' ? { kind: 'none' } : answer };
-    }
-    const inForce = this.#deps.inForce();
-    if (inForce.ok && inForce.snapshot === call.snapshot) return undefined;
-    const { contact } = call.snapshot.document;
-    const changed = `${actionOf(call)} was not done: the policy changed at this very moment. Try again.`;
-    const message = inForce.ok ? sentence(changed, askLine(contact)) : inForce.message;
-    const code = inForce.ok ? 'policy-denied' : inForce.code;
-    return { message, answer: this.refusals.answer(call, code, noRule(message, contact), message) };
-  }
+function mayStop(contact: string): Verdict {
+  return { effect: 'allow', rules: [], reason: 'What was begun may be stopped.', contact };
 }

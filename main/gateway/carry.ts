@@ -5,19 +5,20 @@ import type { JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Opened } from './backend-sides.ts';
 import { CallOrigin } from './call-origin.ts';
-import type { KnownCall, Lapse, Verdict } from './call-request.ts';
+import type { KnownCall, Verdict } from './call-request.ts';
 import type { Reply } from './conversation.ts';
-import { asComplete, complete, createdTaskOf, renameResult, withCacheHints } from './delivery.ts';
+import { asComplete, complete, renameResult, withCacheHints } from './delivery.ts';
 import { failureCode } from './failure.ts';
 import { forwarded } from './forwarded.ts';
 import type { KeptYes } from './kept-yes.ts';
+import type { Recheck } from './recheck.ts';
 import { askLine, sentence, type WireRefusalCode } from './refusal.ts';
 import { actionOf, type Refusals } from './refuse.ts';
-import { checkInputRequests, InputRefused, needsInput, throughRoundTrips } from './round-trips.ts';
+import { checkInputRequests, Halted, InputRefused, needsInput, throughRoundTrips } from './round-trips.ts';
 import { inItsOwnTime, progressTo } from './sending.ts';
 import type { ServerQuestions } from './server-questions.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
-import type { TaskTable } from './task-table.ts';
+import { type TaskTable, taskMadeOf } from './task-table.ts';
 import { uriNames } from './uris.ts';
 import { clip, nestsDeeperThan, rpcCode } from './wire.ts';
 
@@ -48,10 +49,16 @@ export interface CarrierParts {
   readonly questions: ServerQuestions;
   readonly kept: KeptYes;
   readonly tasks: TaskTable;
+  readonly recheck: Recheck;
 }
 
 /** Asks a server something on behalf of a call; by default the call itself. */
-export type Carrying = (call: KnownCall, opened: Opened, origin: CallOrigin) => Promise<BackendReply>;
+export type Carrying = (
+  call: KnownCall,
+  opened: Opened,
+  origin: CallOrigin,
+  approval: Approval,
+) => Promise<BackendReply>;
 
 /** Carries decided calls to their backend: record, forward, bound, record, answer. */
 export class Carrier {
@@ -61,13 +68,11 @@ export class Carrier {
     this.#parts = parts;
   }
 
-  /** `lapsed` says, once the begin row is written, whether the call may no longer be made. */
   async carry(
     call: KnownCall,
     verdict: Verdict,
     approval: Approval,
     opened: Opened,
-    lapsed: () => Lapse | undefined,
     carrying?: Carrying,
   ): Promise<Reply> {
     const { audit, clock, refusals } = this.#parts;
@@ -82,28 +87,28 @@ export class Carrier {
       return refusals.unrecorded(call, verdict, error);
     }
     const begun = clock.now();
-    const end = await this.#end(call, verdict, approval, opened, lapsed, carrying);
+    const end = await this.#end(call, verdict, approval, opened, carrying);
     return this.#record(call, verdict, begun, end);
   }
 
-  /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between `lapsed` and the sending. */
+  /** What was begun has an end, whatever goes wrong on the way. Nothing is awaited between the last look at the policy and the sending. */
   async #end(
     call: KnownCall,
     verdict: Verdict,
     approval: Approval,
     opened: Opened,
-    lapsed: () => Lapse | undefined,
     carrying: Carrying = this.#forward,
   ): Promise<End> {
     const origin = new CallOrigin(call.request.conversation, call.callId);
     const { running } = opened.side;
+    const { recheck } = this.#parts;
     try {
-      const lapse = lapsed();
+      const lapse = recheck.lapse(call, verdict);
       if (lapse !== undefined) {
         return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
       }
       running.add(origin);
-      return this.#taken(call, verdict, approval, opened, await carrying(call, opened, origin));
+      return this.#taken(call, verdict, approval, opened, await carrying(call, opened, origin, approval));
     } catch (error) {
       return this.#failed(call, verdict, error);
     } finally {
@@ -111,7 +116,7 @@ export class Carrier {
     }
   }
 
-  readonly #forward: Carrying = (call, opened, origin) => {
+  readonly #forward: Carrying = (call, opened, origin, approval) => {
     const { request, subject, snapshot } = call;
     const { conversation, method } = request;
     const { session, side } = opened;
@@ -132,7 +137,8 @@ export class Carrier {
     }
     if (conversation.era === 'modern') return session.request(method, params, options);
     const send = (each: JsonObject) => session.request(method, each, options);
-    return throughRoundTrips(call, this.#parts.questions, params, send);
+    const { questions, recheck } = this.#parts;
+    return throughRoundTrips(call, questions, params, send, () => recheck.halt(call, approval));
   };
 
   #taken(call: KnownCall, verdict: Verdict, approval: Approval, opened: Opened, reply: BackendReply): End {
@@ -155,6 +161,8 @@ export class Carrier {
   #delivered(call: KnownCall, verdict: Verdict, approval: Approval, opened: Opened, raw: JsonObject): End {
     const { request, snapshot, subject } = call;
     const { conversation, method } = request;
+    if (method.startsWith('tasks/') && nestsDeeperThan(raw, snapshot.document.gateway.depth))
+      throw new Error('an answer nested too deeply');
     const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(subject.server.alias);
     const named = renameResult(method, raw, rename);
     const ofItsEra = opened.session.era === 'legacy' ? asComplete(named) : named;
@@ -163,7 +171,7 @@ export class Carrier {
     const text = JSON.stringify(result);
     const resultBytes = Buffer.byteLength(text);
     if (resultBytes > snapshot.document.guard.resultBytes) return this.#tooLarge(call, verdict, resultBytes);
-    const outcome = this.#outcomeOf(call, opened, raw);
+    const outcome = this.#outcomeOf(call, approval, opened, raw);
     if (outcome === 'input-required' && approval === 'person-once') this.#parts.kept.keep(call, raw.requestState);
     const keep = snapshot.document.audit.payloads === 'full';
     return {
@@ -177,9 +185,15 @@ export class Carrier {
   }
 
   /** What a result means. Throws where it is none that this caller could understand. */
-  #outcomeOf(call: KnownCall, { session }: Opened, result: JsonObject): CallOutcome {
-    const { conversation, method, params } = call.request;
-    if (session.era === conversation.era && method === 'tools/call') this.#learnTask(call, session.era, params, result);
+  #outcomeOf(call: KnownCall, approval: Approval, { session }: Opened, result: JsonObject): CallOutcome {
+    const { conversation, method } = call.request;
+    if (session.era === conversation.era && method === 'tools/call') {
+      const task = taskMadeOf(call, approval, result);
+      if (task !== undefined && !this.#parts.tasks.add(conversation.session, task))
+        throw new Error('a task id in use already');
+    }
+    // A task that waits for input asks as a call does (tasks extension, "Input-request trust model").
+    if (method === 'tasks/get' && result.inputRequests !== undefined) checkInputRequests(call, result);
     const { resultType } = result;
     if (session.era === 'modern' && resultType !== undefined && resultType !== 'complete') {
       // Forwarding what does not exist for this caller would look like a finished call.
@@ -190,14 +204,6 @@ export class Carrier {
       }
     }
     return result.isError === true ? 'tool-error' : 'ok';
-  }
-
-  #learnTask(call: KnownCall, era: 'legacy' | 'modern', params: JsonObject, result: JsonObject): void {
-    const taskId = createdTaskOf(result, era, params);
-    if (taskId === undefined) return;
-    const { server, name } = call.subject;
-    const task = { taskId, alias: server.alias, tool: name, era };
-    if (!this.#parts.tasks.add(call.request.conversation.session, task)) throw new Error('a task id in use already');
   }
 
   #tooLarge(call: KnownCall, verdict: Verdict, resultBytes: number): End {
@@ -225,6 +231,10 @@ export class Carrier {
       const message = sentence(what, 'It may have had an effect.', askLine(verdict.contact));
       return { outcome, details: { message }, answer: refusals.answer(call, wire, verdict, message) };
     };
+    if (error instanceof Halted) {
+      const { code, verdict: now, message } = error.halt;
+      return { outcome: 'cancelled', details: { message }, answer: refusals.answer(call, code, now, message) };
+    }
     if (error instanceof InputRefused) {
       const why = clip(error.message, 500);
       return ends(

@@ -91,6 +91,7 @@ export class LoopbackGateway implements Gateway {
       approvals,
       audit,
       catalog,
+      underWay: (appId) => this.#running.countOf(appId),
       ...(search !== undefined && { search }),
     });
     this.#answering = answering;

@@ -1,4 +1,3 @@
-import type { Decision } from '../policy/decide.ts';
 import { isJsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import type { BackendSides, Opened } from './backend-sides.ts';
@@ -30,7 +29,7 @@ export class Opener {
   }
 
   /** The session that will carry the call, if what it shows now is what was pinned. */
-  async openVerified(call: KnownCall, decision: Decision): Promise<Step<Opened>> {
+  async openVerified(call: KnownCall, decision: Verdict): Promise<Step<Opened>> {
     const { request, subject } = call;
     const { conversation } = request;
     const step = await this.open(call, decision);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackendReply } from '../backends/backends.ts';
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
 import type { KnownCall } from './call-request.ts';
+import type { Halt } from './recheck.ts';
 import { inputRequestsOf, mayAsk, type ServerQuestions } from './server-questions.ts';
 import { clip } from './wire.ts';
 
@@ -33,24 +34,31 @@ export function checkInputRequests({ request, snapshot }: KnownCall, result: Jso
 
 /** The app did not answer what the server needs to go on. */
 export class InputRefused extends Error {
-  readonly reply: Extract<BackendReply, { ok: false }>;
+  override readonly name = 'InputRefused';
+}
 
-  constructor(reply: Extract<BackendReply, { ok: false }>) {
-    super(reply.error.message);
-    this.name = 'InputRefused';
-    this.reply = reply;
+/** While the app was asked, the call became one that may not go on. */
+export class Halted extends Error {
+  override readonly name = 'Halted';
+  readonly halt: Halt;
+
+  constructor(halt: Halt) {
+    super(halt.message);
+    this.halt = halt;
   }
 }
 
 /**
  * Carries a call of a caller that knows no multi round-trip requests through them: each question is put to it as a request of its own, one after
- * the other, then the server is asked again with the answers and its own state. Throws InputRefused, and Error where the server asks too much.
+ * the other, then the server is asked again with the answers and its own state, if the call may still go on. Throws InputRefused, Halted, and
+ * Error where the server asks too much.
  */
 export async function throughRoundTrips(
   call: KnownCall,
   questions: ServerQuestions,
   params: JsonObject,
   send: (params: JsonObject) => Promise<BackendReply>,
+  halted: () => Halt | undefined,
 ): Promise<BackendReply> {
   let reply = await send(params);
   for (let round = 0; reply.ok && needsInput(reply.result); round++) {
@@ -58,6 +66,9 @@ export async function throughRoundTrips(
     const { requestState } = reply.result;
     const inputResponses = await answersTo(call, questions, reply.result);
     if (inputResponses === undefined) await sleep(patienceMs, undefined, { signal: call.request.conversation.signal });
+    call.request.conversation.signal.throwIfAborted();
+    const halt = halted();
+    if (halt !== undefined) throw new Halted(halt);
     reply = await send({
       ...params,
       ...(inputResponses !== undefined && { inputResponses }),
@@ -81,7 +92,7 @@ async function answersTo(
   const answers: [string, Json][] = [];
   for (const { key, method, params } of requests) {
     const reply = await questions.ask(asked, method, asLegacy(call, method, params), conversation.signal);
-    if (!reply.ok) throw new InputRefused(reply);
+    if (!reply.ok) throw new InputRefused(reply.error.message);
     answers.push([key, reply.result]);
   }
   return Object.fromEntries(answers);

@@ -92,9 +92,23 @@ export function findTemplate(
 
 /** What the policy says about a subject. With `args` about using it, without about seeing it. */
 export function decideOn(view: View, subject: Subject, at: number, args?: JsonObject): Decision {
-  const { snapshot, user, app, endpoint } = view;
-  const request: DecisionRequest = {
-    question: args === undefined ? 'discover' : 'call',
+  return decide(view.snapshot, requestOf(view, subject, at, args === undefined ? 'discover' : 'call', args));
+}
+
+/** What the policy says about using a subject, also where it is not known with which arguments: then rules that read them deny. */
+export function decideUse(view: View, subject: Subject, at: number, args: JsonObject | undefined): Decision {
+  return decide(view.snapshot, requestOf(view, subject, at, 'call', args));
+}
+
+function requestOf(
+  { user, app, endpoint }: View,
+  subject: Subject,
+  at: number,
+  question: DecisionRequest['question'],
+  args: JsonObject | undefined,
+): DecisionRequest {
+  return {
+    question,
     user,
     app,
     ...(endpoint.kind === 'profile' && { profile: endpoint.profile }),
@@ -105,7 +119,6 @@ export function decideOn(view: View, subject: Subject, at: number, args?: JsonOb
     ...(args !== undefined && { args }),
     at,
   };
-  return decide(snapshot, request);
 }
 
 /** Whether this is the same thing, by the same pin, under another policy. */

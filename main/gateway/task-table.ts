@@ -1,8 +1,13 @@
+import type { JsonObject } from '../policy/json.ts';
 import type { Endpoint } from './admit.ts';
+import type { KnownCall } from './call-request.ts';
+import { createdTaskOf } from './delivery.ts';
 
 /** Tasks remembered of one caller, the oldest forgotten first. */
 const tasksPerOwner = 1_000;
 const ownersLimit = 5_000;
+/** Characters of a call's arguments kept with its task. */
+const keptArguments = 16_384;
 
 /** A task a server made of a caller's request. */
 export interface KnownTask {
@@ -11,8 +16,31 @@ export interface KnownTask {
   /** The server's own name of the tool that was called. */
   readonly tool: string;
   readonly era: 'legacy' | 'modern';
-  /** SHA-256 of the outcome last recorded. */
+  /** The call's arguments, by which the policy is asked again; absent where they were more than is kept. */
+  readonly args?: JsonObject;
+  /** Whether a person agreed to the call. */
+  readonly approvedBy?: 'person-once' | 'person-session';
+  /** What was last recorded of what it brought, and under which policy. */
   recorded?: string;
+}
+
+/** The task a server made of a call instead of answering it, with what the policy is asked about it by from now on. */
+export function taskMadeOf(
+  { request, subject, args, argumentsText }: KnownCall,
+  approvedBy: KnownTask['approvedBy'],
+  result: JsonObject,
+): KnownTask | undefined {
+  const { era } = request.conversation;
+  const taskId = createdTaskOf(result, era, request.params);
+  if (taskId === undefined) return undefined;
+  return {
+    taskId,
+    alias: subject.server.alias,
+    tool: subject.name,
+    era,
+    ...(argumentsText.length <= keptArguments && { args }),
+    ...(approvedBy !== undefined && { approvedBy }),
+  };
 }
 
 /**

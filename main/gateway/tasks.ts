@@ -10,15 +10,13 @@ import type { CallRequest, TaskMethod } from './call-request.ts';
 import { tasksExtension } from './capabilities.ts';
 import type { Conversation, Reply } from './conversation.ts';
 import { complete, renameResult } from './delivery.ts';
-import { withoutHopMeta } from './forwarded.ts';
+import { sentBeside, withoutHopMeta } from './forwarded.ts';
 import type { InForce } from './gateway.ts';
 import type { Named } from './names.ts';
-import { nameAction } from './refusal.ts';
-import { inputRequestsOf, mayAsk } from './server-questions.ts';
 import { decideOn } from './subjects.ts';
 import type { KnownTask, TaskTable } from './task-table.ts';
 import { uriNames } from './uris.ts';
-import { nestsDeeperThan, rpcCode } from './wire.ts';
+import { clip, nestsDeeperThan, rpcCode } from './wire.ts';
 
 /** Tasks one tasks/list tells of, the newest: each is asked for. */
 const listLimit = 100;
@@ -43,7 +41,8 @@ export interface TaskDeps {
 /**
  * What callers ask of tasks their calls were made into (2025-11-25, "Tasks"; 2026-07-28, the tasks extension). A task id reaches only the
  * server that gave it, and only from the caller it was given to; any other is answered as a server answers one it does not know. Asking how
- * a task stands is not recorded; its result, what it is sent and that it is cancelled are, as calls of their own under the tool's name.
+ * a task stands is not recorded; its result, what it is sent and that it is cancelled are, as calls of their own under the tool's name, and what
+ * the policy says of the call is asked again for all but the cancelling.
  */
 export class Tasks {
   readonly #deps: TaskDeps;
@@ -64,50 +63,60 @@ export class Tasks {
       typeof taskId === 'string'
         ? this.#deps.table.find(conversation.session, conversation.endpoint, taskId)
         : undefined;
-    const tool = task && this.#toolOf(conversation, snapshot, task);
+    const tool = task && this.#toolOf(conversation, snapshot, task, method === 'tasks/cancel');
     if (task === undefined || tool === undefined) return notFound;
-    if (method === 'tasks/get') return this.#get(conversation, snapshot, tool, task, params);
-    const request: CallRequest = { conversation, method: method as TaskMethod, params };
-    return this.#deps.calls.runAllowed(request, snapshot, tool, belongs);
+    const request: CallRequest = {
+      conversation,
+      method: method as TaskMethod,
+      params: method === 'tasks/update' ? params : onlyId(params),
+    };
+    return method === 'tasks/get'
+      ? this.#get(request, snapshot, tool, task)
+      : this.#deps.calls.runOfTask(request, snapshot, tool, task);
   }
 
-  /** The tool the task was made of, where the policy still lets this caller see it. */
-  #toolOf(conversation: Conversation, snapshot: PolicySnapshot, { alias, tool }: KnownTask): Named | undefined {
+  /** The tool the task was made of, where the policy still lets this caller see it; to stop a task its tool need not be seen any more. */
+  #toolOf(
+    conversation: Conversation,
+    snapshot: PolicySnapshot,
+    { alias, tool }: KnownTask,
+    hidden = false,
+  ): Named | undefined {
     const server = snapshot.manifest.servers.find((each) => each.alias === alias && each.state !== 'revoked');
     const pin = server !== undefined && Object.hasOwn(server.tools, tool) ? server.tools[tool] : undefined;
     if (server === undefined || pin === undefined) return undefined;
     const named: Named = { kind: 'tool', wireName: tool, server, name: tool, pin };
+    if (hidden) return named;
     const view = this.#deps.calls.viewOf(snapshot, conversation);
     return decideOn(view, named, this.#deps.clock.now()).effect === 'deny' ? undefined : named;
   }
 
-  async #get(
-    conversation: Conversation,
-    snapshot: PolicySnapshot,
-    tool: Named,
-    task: KnownTask,
-    params: JsonObject,
-  ): Promise<Reply> {
+  /**
+   * How a task stands is asked for without a record, and answered with the few plain fields that say so. Whatever else passes either way, the
+   * end of a task with what the call would have brought, what it asks for, an error, takes the way of calls; once for each such thing.
+   */
+  async #get(request: CallRequest, snapshot: PolicySnapshot, tool: Named, task: KnownTask): Promise<Reply> {
+    const { conversation, params } = request;
+    const { calls } = this.#deps;
+    if (sentBeside('tasks/get', params) !== undefined) return calls.runOfTask(request, snapshot, tool, task);
     const reply = await this.#ask(conversation, snapshot, task, params);
     if (reply === undefined) return unreachable(tool);
-    if (!reply.ok) return { kind: 'error', error: reply.error };
-    if (!mayAskAll(conversation, snapshot, reply.result)) return unfit(tool);
-    const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(task.alias);
-    const result = renameResult('tasks/get', reply.result, rename);
-    const text = JSON.stringify(result);
-    const answer: Reply = {
-      kind: 'result',
-      text: conversation.era === 'modern' && result.resultType === undefined ? complete(text) : text,
-    };
-    const outcome: Json | undefined = result.result ?? result.error;
-    if (outcome === undefined) return answer;
-    // The end of a task brings what the call would have: it is recorded before it is handed out, once.
-    const digest = sha256Hex(JSON.stringify(outcome));
-    if (task.recorded === digest) return answer;
-    const request: CallRequest = { conversation, method: 'tasks/get', params };
-    const recorded = await this.#deps.calls.runAllowed(request, snapshot, tool, belongs, () => Promise.resolve(reply));
-    if (recorded.kind === 'result') task.recorded = digest;
-    return recorded;
+    const { gateway, guard } = snapshot.document;
+    const bounded = reply.ok && !nestsDeeperThan(reply.result, gateway.depth);
+    const more = bounded ? beyondStatus(reply.result) : undefined;
+    const recorded = more && `${sha256Hex(JSON.stringify(more))} ${snapshot.digest}`;
+    if (bounded && (more === undefined || task.recorded === recorded)) {
+      const rename = uriNames(snapshot.manifest, conversation.endpoint).renamerOf(task.alias);
+      const result = renameResult('tasks/get', reply.result, rename);
+      const text = JSON.stringify(result);
+      if (Buffer.byteLength(text) <= guard.resultBytes) {
+        const plain = conversation.era === 'modern' && result.resultType === undefined;
+        return { kind: 'result', text: plain ? complete(text) : text };
+      }
+    }
+    const answer = await calls.runOfTask(request, snapshot, tool, task, () => Promise.resolve(reply));
+    if (answer.kind === 'result' && recorded !== undefined) task.recorded = recorded;
+    return answer;
   }
 
   /** Undefined when the server cannot be reached. */
@@ -144,14 +153,43 @@ export class Tasks {
         const reply = await this.#ask(conversation, snapshot, task, { taskId: task.taskId });
         // Its server has let go of it.
         if (reply?.ok === false && reply.error.code === rpcCode.invalidParams) table.drop(session, task.taskId);
-        return reply?.ok === true ? [JSON.stringify(reply.result)] : [];
+        return reply?.ok === true ? [JSON.stringify({ ...statusOf(reply.result), taskId: task.taskId })] : [];
       }),
     );
     return { kind: 'result', text: `{"tasks":[${replies.flat().join(',')}]}` };
   }
 }
 
-const belongs = 'It belongs to a task that was allowed when it was begun.';
+/** What says how a task stands (2025-11-25, Task; the tasks extension spells the last two with their unit). */
+const statusFields: ReadonlySet<string> = new Set([
+  ...['resultType', 'taskId', 'status', 'statusMessage', 'createdAt', 'lastUpdatedAt'],
+  ...['ttl', 'pollInterval', 'ttlMs', 'pollIntervalMs'],
+]);
+/** Characters of one of them. */
+const statusLength = 1_000;
+
+/** What an answer holds beside how the task stands; undefined where that is all. */
+function beyondStatus(result: JsonObject): JsonObject | undefined {
+  const more = Object.entries(result).filter(([key, value]) => {
+    if (!statusFields.has(key) || (typeof value === 'object' && value !== null)) return true;
+    return typeof value === 'string' && value.length > statusLength;
+  });
+  return more.length === 0 ? undefined : Object.fromEntries(more);
+}
+
+/** How a task stands, and nothing else of the answer. */
+function statusOf(result: JsonObject): JsonObject {
+  const fields = Object.entries(result).flatMap(([key, value]): [string, Json][] => {
+    if (!statusFields.has(key) || (typeof value === 'object' && value !== null)) return [];
+    return [[key, typeof value === 'string' ? clip(value, statusLength) : value]];
+  });
+  return Object.fromEntries(fields);
+}
+
+/** What a server needs to be asked about a task, and what goes with it to every server. */
+function onlyId({ taskId, _meta }: JsonObject): JsonObject {
+  return { taskId: taskId ?? null, ...(_meta !== undefined && { _meta }) };
+}
 
 /** The words and the code of the specification's own example ("Error Handling"), for every id that is not this caller's. */
 const notFound: Reply = {
@@ -173,20 +211,6 @@ const missingExtension: Reply = {
 function unreachable({ server }: Named): Reply {
   const message = `${server.title} cannot be reached right now. Try again in a moment.`;
   return { kind: 'error', error: { code: rpcCode.internalError, message } };
-}
-
-/** A task that waits for input asks as a call does ("Input-request trust model"). */
-function mayAskAll({ capabilities }: Conversation, snapshot: PolicySnapshot, { inputRequests }: JsonObject): boolean {
-  const { allowed } = snapshot.document.serverRequests;
-  return (
-    inputRequestsOf(inputRequests)?.every(({ method, params }) => mayAsk(allowed, capabilities, method, params)) ??
-    false
-  );
-}
-
-function unfit({ server, name }: Named): Reply {
-  const message = `The task of ${nameAction(name, server.title)} asks for what your organisation does not let it ask for.`;
-  return { kind: 'error', error: { code: rpcCode.refused, message } };
 }
 
 function declaresTasks({ extensions }: JsonObject): boolean {

@@ -252,6 +252,47 @@ describe('when a prompt is completed', () => {
   });
 });
 
+describe('when what is typed for would be asked about or refused', () => {
+  const argument = { name: 'who', value: 'A' };
+  const prompt = { ref: { type: 'ref/prompt', name: 'greet' }, argument };
+  const template = { ref: { type: 'ref/resource', uri: 'note://{n}' }, argument };
+
+  it('is completed without asking the person for each letter', async () => {
+    house = await open({
+      cedar: '@id("see") permit (principal, action in [Action::"discover", Action::"call"], resource);',
+    });
+    const app = await openSession(house, {}, single);
+    for (const params of [prompt, template])
+      expect((await app.request('completion/complete', params)).json.result).toBeDefined();
+    expect(house.rows('approval.asked')).toEqual([]);
+  });
+
+  it('is completed where the arguments decide, which nobody knows yet', async () => {
+    house = await open({
+      cedar: `${permitAll} @id("one") forbid (principal, action == Action::"call:resource:library", resource) when { context.args.uri == "note://1" };`,
+    });
+    const app = await openSession(house, {}, single);
+    expect((await app.request('completion/complete', template)).json.result).toBeDefined();
+  });
+
+  it('is not where it is forbidden whatever the arguments are, and the server hears nothing of it', async () => {
+    house = await open({
+      cedar: `${permitAll}
+        @id("no-prompt") forbid (principal, action in Action::"call", resource == Prompt::"library.greet");
+        @id("no-resource") forbid (principal, action in Action::"call", resource is Resource);`,
+    });
+    const app = await openSession(house, {}, single);
+    for (const params of [prompt, template]) {
+      expect(refusalIn((await app.request('completion/complete', params)).json).code).toBe('policy-denied');
+    }
+    expect(house.rows('call.begin')).toEqual([]);
+    expect(house.rows('call.refused')).toMatchObject([
+      { method: 'completion/complete', rules: [{ id: 'no-prompt' }] },
+      { method: 'completion/complete', rules: [{ id: 'no-resource' }] },
+    ]);
+  });
+});
+
 describe('when a server shows another prompt than was approved', () => {
   it('is refused between the list and the call, and the person hears of it', async () => {
     house = await open({ servers: { library: library('library', 'changing') } });

@@ -13,7 +13,11 @@ const tools = [
   { name: 'link', inputSchema: schema },
   { name: 'page', inputSchema: schema, _meta: { ui: { resourceUri: 'ui://page', 'x-kept': 1 } } },
   { name: 'touch', inputSchema: schema },
-  { name: 'slow', inputSchema: schema, execution: { taskSupport: 'optional' } },
+  {
+    name: 'slow',
+    inputSchema: { ...schema, properties: { taskId: { type: 'string' } } },
+    execution: { taskSupport: 'optional' },
+  },
   { name: 'seen', inputSchema: schema },
   { name: 'say', inputSchema: schema },
 ];
@@ -96,14 +100,26 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       return result({ completion: { values: [JSON.stringify(params.ref)], hasMore: false }, 'x-kept': true });
     case 'logging/setLevel':
       return result({});
-    case 'tasks/get':
-      return tasks.has(taskId) ? result(task(taskId)) : error(-32602, 'Failed to retrieve task: Task not found');
+    case 'tasks/get': {
+      seen.push({ method, params });
+      const { more, fails, hangs } = (tasks.get(taskId)?.args ?? {}) as {
+        more?: object;
+        fails?: unknown;
+        hangs?: true;
+      };
+      if (hangs) return;
+      if (fails !== undefined) return error(-32000, 'No.', fails);
+      if (tasks.has(taskId)) return result({ ...task(taskId), ...more });
+      return error(-32602, 'Failed to retrieve task: Task not found');
+    }
     case 'tasks/list':
       return result({ tasks: [...tasks.keys(), 'somebody-elses'].map(task) });
     case 'tasks/cancel':
+      seen.push({ method, params });
       tasks.delete(taskId);
       return result({ ...task(taskId), status: 'cancelled' });
     case 'tasks/result':
+      seen.push({ method, params });
       return result({
         content: [{ type: 'resource_link', uri: 'note://1', name: 'one' }],
         _meta: { 'io.modelcontextprotocol/related-task': { taskId } },
