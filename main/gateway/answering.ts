@@ -56,7 +56,7 @@ class AnsweringRoom implements GatewayAnswering {
     const calls = new Calls(deps, { sides, tasks: table });
     this.#calls = calls;
     this.#tasks = new Tasks({ ...deps, calls, sides, table });
-    this.#watches = new Watches({ calls, sides, log: deps.log });
+    this.#watches = new Watches({ ...deps, calls, sides });
   }
 
   answer(conversation: Conversation, method: string, params: JsonObject): Promise<Reply> | undefined {

@@ -82,6 +82,8 @@ export interface Listening {
   readonly era: 'legacy' | 'modern';
   /** What the caller can do for a server, as it declared it, raw. */
   readonly capabilities: JsonObject;
+  /** Aborts when a modern listener's stream has ended. */
+  readonly signal?: AbortSignal;
   /** A notification that belongs to no request. */
   notify(method: string, params: JsonObject): void;
   /** A server's request that belongs to no request of the caller's; legacy only, on its GET stream. Rejects where nobody listens. */

@@ -70,6 +70,7 @@ class Listener implements Listening {
   readonly endpoint: Endpoint;
   readonly session: string;
   readonly capabilities: JsonObject;
+  readonly #left = new AbortController();
   readonly #id: RpcId;
   readonly #stream: EventStream;
   readonly #kinds: ReadonlySet<ListedKind>;
@@ -86,6 +87,15 @@ class Listener implements Listening {
     this.#stream = stream;
     this.#kinds = filter.kinds;
     this.#watches = filter.uris.length > 0;
+  }
+
+  get signal(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** Nobody hears this any more: what was begun for its sake is not gone on with. */
+  left(): void {
+    this.#left.abort('caller');
   }
 
   /** Nothing is sent that was not asked for; and what belongs to a request flows on that request's own stream. */
@@ -161,6 +171,7 @@ export class Listeners {
     const listener = new Listener(exchange, id, new EventStream(response), wanted, envelope.capabilities);
     this.#listeners.add(listener);
     response.on('close', () => this.#left(listener));
+    if (response.destroyed) return this.#left(listener);
     let uris: readonly string[] = [];
     try {
       if (wanted.uris.length > 0) uris = await answering.watch(listener, wanted.uris);
@@ -202,6 +213,7 @@ export class Listeners {
 
   #left(listener: Listener): void {
     if (!this.#listeners.delete(listener)) return;
+    listener.left();
     this.#service.answering.watch(listener, []).catch((error: unknown) => {
       this.#service.log.warn('resources-still-watched', { error: String(error) });
     });

@@ -1,11 +1,18 @@
 import type { PolicySnapshot } from '../policy/decide.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import { AskFailure } from './ask-failure.ts';
 import type { BackendSides } from './backend-sides.ts';
 import type { Calls } from './call.ts';
+import { newCallId } from './call-id.ts';
+import type { CallRequest } from './call-request.ts';
 import type { Carrying } from './carry.ts';
 import type { Conversation, Listening, Reply } from './conversation.ts';
+import type { InForce } from './gateway.ts';
+import { knownCall } from './known-call.ts';
+import { askLine, ruleLine, sentence } from './refusal.ts';
+import { actionOf } from './refuse.ts';
 import type { Side } from './side.ts';
+import { decideOn, findResource } from './subjects.ts';
 import { uriNames } from './uris.ts';
 import { rpcCode } from './wire.ts';
 
@@ -16,11 +23,23 @@ const watchLimit = 256;
 export class Watches {
   readonly #calls: Calls;
   readonly #sides: BackendSides;
+  readonly #inForce: () => InForce;
+  readonly #clock: Clock;
   readonly #log: Log;
+  /** What each modern listener asked for last and is not done yet. */
+  readonly #turns = new WeakMap<Listening, Promise<unknown>>();
 
-  constructor(parts: { readonly calls: Calls; readonly sides: BackendSides; readonly log: Log }) {
+  constructor(parts: {
+    readonly calls: Calls;
+    readonly sides: BackendSides;
+    readonly inForce: () => InForce;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
     this.#calls = parts.calls;
     this.#sides = parts.sides;
+    this.#inForce = parts.inForce;
+    this.#clock = parts.clock;
     this.#log = parts.log;
   }
 
@@ -40,8 +59,36 @@ export class Watches {
     }
   }
 
-  /** What a modern listener hears of from now on; answers what of it it will hear of. */
-  async replace(
+  /** What a modern listener hears of from now on; answers what of it it will hear of. One change of a listener after the other. */
+  replace(
+    snapshot: PolicySnapshot | undefined,
+    listening: Listening,
+    uris: readonly string[],
+  ): Promise<readonly string[]> {
+    const before = this.#turns.get(listening) ?? Promise.resolve();
+    const turn = before.then(() => this.#replaceNow(snapshot, listening, uris));
+    this.#turns.set(
+      listening,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  /** Where the listener leaves meanwhile, nothing stays watched for it. */
+  async #replaceNow(
+    snapshot: PolicySnapshot | undefined,
+    listening: Listening,
+    uris: readonly string[],
+  ): Promise<readonly string[]> {
+    if (uris.length === 0) return this.#change(snapshot, listening, uris);
+    try {
+      return await this.#change(snapshot, listening, uris);
+    } finally {
+      if (listening.signal?.aborted === true) await this.#change(undefined, listening, []);
+    }
+  }
+
+  async #change(
     snapshot: PolicySnapshot | undefined,
     listening: Listening,
     uris: readonly string[],
@@ -62,15 +109,40 @@ export class Watches {
       if (kept.size < watched.size) await this.#reduce(side, listening, kept);
     }
     // One after the other: what a server is asked to watch is the whole list each time.
+    const conversation = asConversation(listening);
     for (const wireUri of new Set(uris)) {
-      const params = { uri: wireUri };
-      const reply = await this.#calls.run(
-        { conversation: asConversation(listening), method: 'resources/subscribe', params },
-        watchWith(listening),
-      );
+      if (conversation.signal.aborted) break;
+      const request: CallRequest = { conversation, method: 'resources/subscribe', params: { uri: wireUri } };
+      if (this.#needsPerson(request, wireUri)) continue;
+      const reply = await this.#calls.run(request, watchWith(listening));
       if (reply.kind === 'result') accepted.push(wireUri);
     }
     return accepted;
+  }
+
+  /**
+   * A person would be asked, about one resource after the other, while the app waits to hear what it will hear of: instead it hears nothing of
+   * those, and the record says so.
+   */
+  #needsPerson(request: CallRequest, wireUri: string): boolean {
+    const inForce = this.#inForce();
+    if (!inForce.ok) return false;
+    const { snapshot } = inForce;
+    const subject = findResource(snapshot, request.conversation.endpoint, wireUri);
+    if (subject === undefined) return false;
+    const at = this.#clock.now();
+    const view = this.#calls.viewOf(snapshot, request.conversation);
+    if (decideOn(view, subject, at).effect === 'deny') return false;
+    const decision = decideOn(view, subject, at, { uri: subject.name });
+    const call = decision.effect === 'ask' && knownCall(newCallId(at), request, snapshot, subject);
+    if (call === false || !call.ok) return false;
+    const message = sentence(
+      `${actionOf(call.value)} was not done: a person would have to be asked, and nobody is asked for what an app listens to.`,
+      ruleLine(decision.rules),
+      askLine(decision.contact),
+    );
+    this.#calls.refusals.refuse(call.value, 'not-approved-by-person', decision, message);
+    return true;
   }
 
   async #reduce(side: Side, listening: Listening, uris: ReadonlySet<string>): Promise<void> {
@@ -108,7 +180,7 @@ function asConversation(listening: Listening): Conversation {
     session,
     capabilities: {},
     logLevel: undefined,
-    signal: new AbortController().signal,
+    signal: listening.signal ?? new AbortController().signal,
     notify: () => {},
     ask: () => Promise.reject(new AskFailure('nobody-listens')),
   };

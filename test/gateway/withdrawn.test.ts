@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../main/policy/json.ts';
-import { modern, modernStream, openSession } from './support/bare-app.ts';
+import { BareApp, modern, modernMessage, modernStream, openSession } from './support/bare-app.ts';
 import type { Events } from './support/events.ts';
 import { type House, openHouse, type ServerPlan, scriptServer, until } from './support/house.ts';
 
@@ -119,5 +119,65 @@ describe('when a modern app leaves questions unanswered', () => {
     const gone = await call('one__ask', { requestState: first, inputResponses });
     expect(JSON.stringify(gone.json)).toContain('its question was not answered');
     expect(house.rows('call.end').map(({ outcome }) => outcome)).toEqual(['cancelled', 'ok', 'ok']);
+  });
+});
+
+describe('when a modern listener hangs up', () => {
+  const listen = (...resourceSubscriptions: string[]) => {
+    const stop = new AbortController();
+    const { body, headers } = modernMessage('subscriptions/listen', { notifications: { resourceSubscriptions } });
+    const response = new BareApp(house, headers).raw('POST', body, stop.signal).catch(() => undefined);
+    return { response, hangUp: () => stop.abort() };
+  };
+
+  it('leaves nothing watched, however early it does', async () => {
+    house = await openHouse({ servers });
+    await seen();
+    for (const ms of [0, 20, 60, 130, 250]) {
+      const { response, hangUp } = listen('one+one://a', 'one+one://b', 'one+one://c');
+      await sleep(ms);
+      hangUp();
+      await response;
+    }
+    await sleep(600);
+    const { watched, history } = await seen();
+    expect([watched, history.length > 0]).toEqual([[], true]);
+    const others = await modernStream(house, 'subscriptions/listen', {
+      notifications: { resourceSubscriptions: ['one+one://a'] },
+    });
+    const acknowledged = await others.message('notifications/subscriptions/acknowledged');
+    expect(acknowledged.json.params).toMatchObject({ notifications: { resourceSubscriptions: ['one+one://a'] } });
+    others.drop();
+  });
+
+  it('asks no person for it, and says in the record what it would have to ask', async () => {
+    const cedar = `@id("all") permit (principal, action in [Action::"discover", Action::"call"], resource);
+      @id("free") permit (principal, action in Action::"unattended", resource is Resource) when { context.args.uri == "one://b" };`;
+    house = await openHouse({ servers, cedar });
+    const notifications = { resourceSubscriptions: ['one+one://a', 'one+one://b', 'one+one://c'] };
+    const stream = await modernStream(house, 'subscriptions/listen', { notifications });
+    const acknowledged = await stream.message('notifications/subscriptions/acknowledged');
+    expect(acknowledged.json.params).toMatchObject({ notifications: { resourceSubscriptions: ['one+one://b'] } });
+    expect(house.approvals.pending()).toEqual([]);
+    expect(house.rows('call.refused')).toMatchObject([
+      { code: 'not-approved-by-person', method: 'resources/subscribe', tool: 'one://a' },
+      { code: 'not-approved-by-person', method: 'resources/subscribe', tool: 'one://c' },
+    ]);
+    stream.drop();
+  });
+
+  it('had nobody asked for it by a policy that came meanwhile either', async () => {
+    house = await openHouse({ servers });
+    await seen();
+    const { response, hangUp } = listen('one+one://a', 'one+one://b', 'one+one://c');
+    await sleep(50);
+    await house.publish({
+      cedar: `@id("all") permit (principal, action in [Action::"discover", Action::"call"], resource);`,
+    });
+    await sleep(300);
+    expect([house.approvals.pending(), house.rows('approval.asked')]).toEqual([[], []]);
+    expect(house.rows('call.refused').map(({ tool }) => tool)).toEqual(['one://b', 'one://c']);
+    hangUp();
+    await response;
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { AuditWriter } from '../../../main/audit/record.ts';
 import type { BackendSession, BackendStatus, Backends } from '../../../main/backends/backends.ts';
 import { BackendSides } from '../../../main/gateway/backend-sides.ts';
 import type { Conversation } from '../../../main/gateway/conversation.ts';
@@ -49,6 +50,9 @@ const snapshot = {
   },
 } as unknown as PolicySnapshot;
 
+/** Nothing is recorded here. */
+const audit = {} as AuditWriter;
+
 function room(known = true) {
   const backends = new Noted();
   backends.known = known;
@@ -58,7 +62,7 @@ function room(known = true) {
     inForce: () => ({ ok: true, snapshot }),
     account: 'alice',
     clock: { now: () => time.now },
-    audit: { append() {}, appendSoon: () => Promise.resolve() },
+    audit,
     log: new LogLines(),
   });
   return { backends, sides, time };
