@@ -1,7 +1,8 @@
 import { classifyInboundRequest } from '@modelcontextprotocol/server';
-import type { Json } from '../policy/json.ts';
+import { isJsonObject, type Json } from '../policy/json.ts';
 import { type Era, idOf, idProblem, legacyEra, modernEra, rejected } from './era.ts';
 import type { McpHeaders } from './mcp-headers.ts';
+import { clip } from './wire.ts';
 
 /** Messages in one batch, where nothing else is said; each costs a call. */
 const standardBatch = 50;
@@ -24,8 +25,8 @@ export function classify(headers: McpHeaders, body: Json, batchLimit = standardB
     case 'reject':
       return rejected(idOf(body), outcome.httpStatus, {
         code: outcome.code,
-        message: outcome.message,
-        ...(outcome.data !== undefined && { data: outcome.data as Json }),
+        message: clip(outcome.message, longest),
+        ...(outcome.data !== undefined && { data: clipped(outcome.data as Json) }),
       });
     case 'legacy':
       return legacyEra(body, batchLimit);
@@ -34,4 +35,14 @@ export function classify(headers: McpHeaders, body: Json, batchLimit = standardB
     default:
       return outcome satisfies never;
   }
+}
+
+/** Characters of one text the classifier says; it repeats what was sent, however long. */
+const longest = 500;
+
+function clipped(value: Json): Json {
+  if (typeof value === 'string') return clip(value, longest);
+  if (Array.isArray(value)) return value.map(clipped);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, clipped(member)]));
 }

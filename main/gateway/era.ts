@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
 import { checkStandardHeaders, type McpHeaders } from './mcp-headers.ts';
 import {
+  clip,
   legacyVersions,
   metaKey,
   modernVersions,
@@ -97,8 +98,8 @@ export function modernEra(headers: McpHeaders, body: Json, version: string | und
   if (version === undefined || !(modernVersions as readonly string[]).includes(version)) {
     const error: RpcError = {
       code: rpcCode.unsupportedVersion,
-      message: `Unsupported protocol version: ${version ?? 'none was named'}`,
-      data: { supported: [...modernVersions], requested: version ?? '' },
+      message: `Unsupported protocol version: ${clip(version ?? 'none was named', 100)}`,
+      data: { supported: [...modernVersions], requested: clip(version ?? '', 100) },
     };
     return rejected(idOf(body), 400, error);
   }

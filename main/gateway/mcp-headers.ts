@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../policy/json.ts';
 import { isJsonObject } from '../policy/json.ts';
-import { type RpcError, rpcCode } from './wire.ts';
+import { clip, type RpcError, rpcCode } from './wire.ts';
 
 /** The request headers MCP 2026-07-28 gives a meaning, as Node gives them. */
 export type McpHeaders = Readonly<Record<string, string | undefined>>;
@@ -33,7 +33,7 @@ export function checkStandardHeaders(
     return mismatch('(missing)', `the body names protocol version ${version} but MCP-Protocol-Version is absent`);
   }
   if (headers['mcp-method'] === undefined) {
-    return mismatch('(missing)', `the body names method ${method} but Mcp-Method is absent`);
+    return mismatch('(missing)', `the body names method ${clip(method, longest)} but Mcp-Method is absent`);
   }
   const field = Object.hasOwn(nameField, method) ? nameField[method] : undefined;
   if (field === undefined) return undefined;
@@ -47,7 +47,7 @@ export function checkStandardHeaders(
   const decoded = decodeHeaderValue(header);
   if (decoded === undefined) return mismatch(header, 'Mcp-Name is not valid Base64 of UTF-8 text');
   if (typeof value === 'string' && decoded !== value) {
-    return mismatch(header, `the body carries params.${field}=${JSON.stringify(value)}`);
+    return mismatch(header, `the body carries params.${field}=${quoted(value)}`);
   }
   return undefined;
 }
@@ -82,13 +82,13 @@ export function checkParamHeaders(
     if (typeof body !== 'string' && typeof body !== 'number' && typeof body !== 'boolean') continue;
     const name = `Mcp-Param-${header}`;
     const value = headers[name.toLowerCase()];
-    const where = `the body carries ${path.join('.')}=${JSON.stringify(body)}`;
+    const where = `the body carries ${clip(path.join('.'), longest)}=${quoted(body)}`;
     if (value === undefined) return mismatch(name, `${where} but ${name} is absent`);
     const decoded = decodeHeaderValue(value.trim());
     if (decoded === undefined) return mismatch(name, `${name} is not valid Base64 of UTF-8 text`);
     const same =
       numeric && typeof body === 'number' ? isDecimal(decoded) && Number(decoded) === body : decoded === String(body);
-    if (!same) return mismatch(name, `${where} but ${name} says ${JSON.stringify(decoded)}`);
+    if (!same) return mismatch(name, `${where} but ${name} says ${quoted(decoded)}`);
   }
   return undefined;
 }
@@ -122,10 +122,17 @@ export function decodeHeaderValue(value: string): string | undefined {
   }
 }
 
+/** Characters of what a caller sent that are said back to it. */
+const longest = 200;
+
+function quoted(value: Json): string {
+  return clip(JSON.stringify(value), longest);
+}
+
 function mismatch(header: string, body: string): RpcError {
   return {
     code: rpcCode.headerMismatch,
     message: `Bad Request: the request headers and body disagree: ${body}`,
-    data: { mismatch: { header, body } },
+    data: { mismatch: { header: clip(header, longest), body } },
   };
 }
