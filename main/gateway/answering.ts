@@ -3,7 +3,6 @@ import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
 import { BackendSides } from './backend-sides.ts';
 import { type CallDeps, Calls } from './call.ts';
-import type { CallMethod } from './call-request.ts';
 import { capabilitiesOf, tasksExtension } from './capabilities.ts';
 import type { Listed } from './catalog.ts';
 import type { Answering, Conversation, Listening, Reply } from './conversation.ts';
@@ -86,10 +85,8 @@ class AnsweringRoom implements GatewayAnswering {
     }
   }
 
-  stillAllowed(conversation: Conversation, method: string, params: JsonObject): Reply | undefined {
-    const wrapped = method === 'tools/call' ? this.#unwrapped(conversation, params) : undefined;
-    if (wrapped !== undefined) return this.#calls.stillAllowed({ conversation, ...wrapped });
-    return this.#calls.stillAllowed({ conversation, method: method as CallMethod, params });
+  stillAllowed(conversation: Conversation): Reply | undefined {
+    return this.#calls.stillAllowed(conversation);
   }
 
   capabilities(app: CallingApp, endpoint: Endpoint): JsonObject {

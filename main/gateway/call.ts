@@ -109,7 +109,7 @@ export class Calls {
   }
 
   /** Whether a request that waited for its caller may go on. Undefined: it may. */
-  stillAllowed({ conversation }: CallRequest): Reply | undefined {
+  stillAllowed(conversation: Conversation): Reply | undefined {
     const begun = this.#asking.get(conversation);
     if (begun === undefined) return invalidParams('this request asked for no input');
     const call = { ...begun.call, callId: newCallId(this.#deps.clock.now()) };

@@ -58,9 +58,9 @@ export interface Answering {
   answer(conversation: Conversation, method: string, params: JsonObject): Promise<Reply> | undefined;
   /**
    * A modern caller answers what a server asked it (`ask`) while its request was parked: whether the policy in force still lets that
-   * request go on. Undefined: it does; otherwise the refusal.
+   * request go on, the same thing by the same pin, allowed or agreed to by a person before. Undefined: it does; otherwise the refusal.
    */
-  stillAllowed(conversation: Conversation, method: string, params: JsonObject): Reply | undefined;
+  stillAllowed(conversation: Conversation): Reply | undefined;
   /** What this caller's endpoint can do, for initialize and server/discover: what is pinned and visible, as far as the gateway passes it on. */
   capabilities(app: CallingApp, endpoint: Endpoint): JsonObject;
   /** A legacy caller changed its log level: its backend sessions are told. */

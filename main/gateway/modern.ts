@@ -114,7 +114,7 @@ export class ModernCallers {
     if (envelope === undefined) return invalid(unknownLogLevel);
     const { conversation } = waiting;
     waiting.take();
-    const refused = this.#service.answering.stillAllowed(conversation, method, params);
+    const refused = this.#service.answering.stillAllowed(conversation);
     if (refused !== undefined) {
       conversation.stop('caller');
       return sendReply(answer, id, refused);

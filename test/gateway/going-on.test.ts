@@ -119,13 +119,13 @@ describe('when a 2026 server asks a 2025 app in the middle of a call', () => {
     ['forbids it', () => house.publish({ cedar: only('call', 'round.ask') }), 'policy-denied'],
     ['hides it', () => house.publish({ cedar: only('discover', 'round.ask') }), 'policy-denied'],
     ['wants it confirmed', () => house.publish({ cedar: asking }), 'not-approved-by-person'],
-    ['is paused', () => house.setInForce({ ok: false, code: 'paused', message: 'Gatehouse is paused.' }), 'paused'],
+    ['is suspended while Gatehouse is paused', () => house.setInForce({ ok: false, code: 'paused', message: 'Gatehouse is paused.' }), 'paused'],
     [
       'approved another definition',
       async () => house.publish({ servers: { talker, round: await withOtherPins(round) } }),
       'policy-denied',
     ],
-  ])('is sent nothing more once the organisation %s', async (_what, change, code) => {
+  ])('is sent nothing more once the policy changes: it %s', async (_what, change, code) => {
     house = await open();
     const answer = await asked(change);
     expect(codeOf(answer)).toBe(code);
