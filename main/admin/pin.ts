@@ -1,5 +1,6 @@
 import { type BackendSession, type Backends, type ClientSide, createBackends } from '../backends/backends.ts';
 import { sha256Hex } from '../policy/canonical.ts';
+import { everyOffer } from '../policy/every-offer.ts';
 import { isJsonObject } from '../policy/json.ts';
 import { describeChanges, diffDefinitions, type Manifest, type ManifestServer } from '../policy/manifest.ts';
 import type { Clock, Log } from '../ports.ts';
@@ -100,21 +101,9 @@ type Outcome =
   | { readonly ok: true; readonly entry: ManifestServer; readonly report: PinnedServer }
   | { readonly ok: false; readonly alias: string; readonly message: string };
 
-/**
- * Everything an app could offer, because servers show some tools only to apps that offer what the tools need. Nobody is here
- * to answer, and nothing is called.
- */
-const everyOffer: ClientSide = {
-  capabilities: {
-    roots: { listChanged: true },
-    sampling: { tools: {}, context: {} },
-    elicitation: { form: {}, url: {} },
-    tasks: {
-      list: {},
-      cancel: {},
-      requests: { sampling: { createMessage: {} }, elicitation: { create: {} } },
-    },
-  },
+/** Nobody is here to answer, and nothing is called. */
+const looking: ClientSide = {
+  capabilities: everyOffer,
   onRequest: async () => ({
     ok: false,
     error: { code: -32603, message: 'Nobody is here to answer: what this server shows is being recorded.' },
@@ -126,7 +115,7 @@ async function pinServer(backends: Backends, server: ManifestServer, progress: P
   const { alias } = server;
   try {
     progress(`Starting ${alias}`);
-    const session = await backends.open(alias, 'pin', undefined, everyOffer);
+    const session = await backends.open(alias, 'pin', undefined, looking);
     const outcome = await recordServer(server, session);
     if (outcome.ok) progress(`Pinned ${alias}: ${outcome.report.tools} tools`);
     return outcome;

@@ -57,6 +57,16 @@ export function definitionChanged(refusals: Refusals, call: KnownCall, verdict: 
   return refusals.refuse(call, 'definition-changed', noRule(reason, contact), message);
 }
 
+/** What its server shows, but not to this app. */
+export function keptFromApp(refusals: Refusals, call: KnownCall): Reply {
+  const { contact } = call.snapshot.document;
+  const { title } = call.subject.server;
+  const { name } = call.request.conversation.app;
+  const reason = `${title} offers this only to apps that can answer its questions, which ${name} cannot here.`;
+  const message = sentence(`${actionOf(call)} was not done: ${reason}`, askLine(contact));
+  return refusals.refuse(call, 'backend-unavailable', noRule(reason, contact), message);
+}
+
 export function invalidArguments(refusals: Refusals, call: KnownCall, problems: readonly Problem[]): Reply {
   const { document } = call.snapshot;
   const shown = problems.slice(0, 20);

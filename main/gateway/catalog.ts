@@ -5,6 +5,7 @@ import type { Clock, Log } from '../ports.ts';
 import { endpointKey } from './admit.ts';
 import { type AnnouncedKind, announcedAs, ChangeTeller } from './change-teller.ts';
 import type { HeldBackTools, PinnedKind } from './held-back.ts';
+import { withoutKept } from './kept-from-app.ts';
 import { nameTable } from './names.ts';
 import { renameResource, renameTemplate, renameTool } from './renames.ts';
 import { type Look, type SightKind, Sights } from './sights.ts';
@@ -222,7 +223,10 @@ export class Catalog {
     return this.#sights.verdict(server, kind, name);
   }
 
-  /** What the session that is to carry a request shows now of what is pinned. Rejects with BackendFailure. */
+  /**
+   * What the session that is to carry a request shows now of what is pinned; 'kept-from-app' where the server shows it to the house and not to
+   * this app, which is no change of it. Rejects with BackendFailure.
+   */
   async verdictOf(
     session: BackendSession,
     server: ManifestServer,
@@ -230,19 +234,22 @@ export class Catalog {
     name: string,
     source: string,
     signal: AbortSignal,
-  ): Promise<PinVerdict | undefined> {
+  ): Promise<PinVerdict | 'kept-from-app' | undefined> {
     const shown = await (kind === 'tools'
       ? session.tools(callMaxAgeMs, signal)
       : session.list(kind, callMaxAgeMs, signal));
-    const comparison = this.#sights.compare(server, kind, shown);
-    const verdict = comparison.verdicts.get(name);
+    const own = this.#sights.compare(server, kind, shown);
+    const verdict = own.verdicts.get(name);
+    // What one session shows the house should see too, and every list with it.
+    const looked = verdict?.state === 'approved' ? undefined : this.#sights.look({ server, kind });
+    if (verdict?.state === 'missing') await looked;
+    const comparison = own.clean ? own : withoutKept(own, this.#sights.comparison(server, kind));
     // Where nothing differs and nothing did, nothing has to be noted: that is nearly every call.
     if (!comparison.clean || this.#held.holds(server.alias, kind, source)) {
       this.#held.note(server.alias, kind, source, comparison.verdicts);
     }
-    // What one session shows the house should see too, and every list with it.
-    if (verdict?.state !== 'approved') void this.#sights.look({ server, kind });
-    return verdict;
+    const kept = verdict?.state === 'missing' && this.#sights.verdict(server, kind, name)?.state === 'approved';
+    return kept ? 'kept-from-app' : verdict;
   }
 
   /** Looks at a backend's tools now. Resolves when they are known or the look has failed, never rejects. */

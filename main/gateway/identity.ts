@@ -3,7 +3,7 @@ import type { PolicySnapshot } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { ManifestServer } from '../policy/manifest.ts';
 import type { Endpoint } from './admit.ts';
-import { houseKey } from './sights.ts';
+import { openHouseSession } from './house-session.ts';
 import { clip } from './wire.ts';
 
 /** What an endpoint says of itself, in `initialize` and `server/discover`. */
@@ -41,7 +41,7 @@ export async function identityOf(
   const server = snapshot?.manifest.servers.find((each) => each.alias === endpoint.alias && each.state !== 'revoked');
   if (server === undefined) return { serverInfo: house, instructions };
   try {
-    const session = await parts.backends.open(server.alias, houseKey, AbortSignal.timeout(nameWaitMs));
+    const session = await openHouseSession(parts.backends, server.alias, AbortSignal.timeout(nameWaitMs));
     const { name, version } = session.serverInfo;
     const serverInfo = {
       name: plainText(name) || server.alias,

@@ -1,7 +1,7 @@
 import { isJsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import type { BackendSides, Opened } from './backend-sides.ts';
-import { definitionChanged, notAsked, notReached } from './call-refusals.ts';
+import { definitionChanged, keptFromApp, notAsked, notReached } from './call-refusals.ts';
 import { ended, type KnownCall, type Step, type Verdict } from './call-request.ts';
 import type { Catalog } from './catalog.ts';
 import type { Reply } from './conversation.ts';
@@ -44,6 +44,7 @@ export class Opener {
         const { session: source, signal } = conversation;
         const { kind, name, pin } = pinned;
         const verdict = await this.#parts.catalog.verdictOf(session, subject.server, kind, name, source, signal);
+        if (verdict === 'kept-from-app') return ended(keptFromApp(this.#parts.refusals, call));
         if (verdict?.state !== 'approved')
           return ended(definitionChanged(this.#parts.refusals, call, verdict ?? { state: 'missing', pin }));
       }

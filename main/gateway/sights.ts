@@ -11,14 +11,12 @@ import {
 import type { Clock, Log } from '../ports.ts';
 import { failureCode } from './failure.ts';
 import type { HeldBackTools, PinnedKind } from './held-back.ts';
+import { houseKey, openHouseSession } from './house-session.ts';
 import { boundVerdicts } from './shown-definition.ts';
 
 /** What a server can be looked at for. Resources come and go: what is shown of them is compared with nothing. */
 export type SightKind = PinnedKind | 'resources';
 const sightKinds: readonly SightKind[] = ['tools', 'prompts', 'resourceTemplates', 'resources'];
-
-/** The house's own session with each backend, for looking only. */
-export const houseKey = 'gatehouse';
 
 /** How old what a backend showed may be for a list: lists carry the pinned definitions, whatever it shows since. */
 const listMaxAgeMs = 10_000;
@@ -88,8 +86,13 @@ export class Sights {
 
   /** What the house last saw of one definition; undefined when it has not looked yet. */
   verdict(server: ManifestServer, kind: PinnedKind, name: string): PinVerdict | undefined {
+    return this.comparison(server, kind)?.verdicts.get(name);
+  }
+
+  /** What the house last saw; undefined when it has not looked yet. */
+  comparison(server: ManifestServer, kind: PinnedKind): Comparison | undefined {
     const shown = this.shown({ server, kind });
-    return shown === undefined ? undefined : this.compare(server, kind, shown).verdicts.get(name);
+    return shown === undefined ? undefined : this.compare(server, kind, shown);
   }
 
   isFresh({ server, kind }: Look): boolean {
@@ -179,7 +182,7 @@ export class Sights {
     const { alias } = look.server;
     try {
       const signal = AbortSignal.timeout(lookTimeoutMs);
-      const session: BackendSession = await this.#backends.open(alias, houseKey, signal);
+      const session: BackendSession = await openHouseSession(this.#backends, alias, signal);
       this.#takeUp(look, sight, await session.list(look.kind, askAnew, signal));
     } catch (error) {
       sight.failedAt = Date.now();

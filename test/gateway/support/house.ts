@@ -11,6 +11,7 @@ import type { ToolSearch } from '../../../main/gateway/tool-search-port.ts';
 import { type Apps, createApps } from '../../../main/identity/apps.ts';
 import { sha256OfJson } from '../../../main/policy/canonical.ts';
 import { compileSnapshot, type PolicySnapshot } from '../../../main/policy/decide.ts';
+import { everyOffer } from '../../../main/policy/every-offer.ts';
 import type { Json, JsonObject } from '../../../main/policy/json.ts';
 import { type Label, type Launch, nothingPinned } from '../../../main/policy/manifest.ts';
 import type { Clock, Log, Preferences } from '../../../main/ports.ts';
@@ -115,7 +116,7 @@ export interface HouseOptions extends PolicyChange {
   readonly search?: ToolSearch;
 }
 
-/** What each server shows now, raw. */
+/** What each server shows now to an app that can do everything, raw. */
 export async function shownBy(launch: Launch): Promise<readonly JsonObject[]> {
   const backends = createBackends({
     clock: { now: () => Date.now() },
@@ -124,7 +125,12 @@ export async function shownBy(launch: Launch): Promise<readonly JsonObject[]> {
   });
   try {
     backends.apply([manifestServer('pin', { launch }, [])]);
-    const session = await backends.open('pin', 'pin');
+    const refused = { ok: false, error: { code: -32603, message: 'Nobody is here to answer.' } } as const;
+    const session = await backends.open('pin', 'pin', undefined, {
+      capabilities: everyOffer,
+      onRequest: async () => refused,
+      onNotification: () => {},
+    });
     return await session.tools(0);
   } finally {
     await backends.close();
