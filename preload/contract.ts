@@ -31,11 +31,12 @@ const Status = z.object({
 
 const Change = z.object({ path: z.string(), before: z.unknown().optional(), after: z.unknown().optional() });
 
-const ToolAction = z.object({
+/** One thing of a tool set that was approved, or is held back. */
+const Offer = z.object({
+  /** Name of the tool or prompt, or the address a resource template describes. */
   name: z.string(),
   title: z.string(),
   description: z.string(),
-  risk: Risk,
   /** What the policy says before arguments are known; "depends" when a rule reads them. */
   effect: z.enum(['allow', 'ask', 'deny', 'depends', 'hidden']),
   reason: z.string(),
@@ -43,6 +44,8 @@ const ToolAction = z.object({
   state: z.enum(['approved', 'changed', 'unpinned', 'missing', 'unseen']),
   changes: z.array(Change),
 });
+
+const ToolAction = Offer.extend({ risk: Risk });
 
 const ToolSet = z.object({
   alias: z.string(),
@@ -55,6 +58,9 @@ const ToolSet = z.object({
   retryAt: z.number().optional(),
   version: z.string().optional(),
   actions: z.array(ToolAction),
+  prompts: z.array(Offer),
+  /** What can be read: resource templates. */
+  templates: z.array(Offer),
 });
 
 const App = z.object({
@@ -85,6 +91,8 @@ const Call = z.object({
   user: z.string(),
   alias: z.string(),
   serverTitle: z.string(),
+  /** What the app did: used a tool, read or watched a resource, took a prompt, asked for suggestions; the last four are about a task of a tool. */
+  act: z.enum(['use', 'read', 'watch', 'prompt', 'suggest', 'check', 'collect', 'answer', 'stop']),
   tool: z.string(),
   toolTitle: z.string(),
   status: z.enum(['running', 'done', 'refused']),
@@ -107,6 +115,15 @@ const CallDetail = Call.extend({
   argumentsText: z.string().optional(),
   argumentsDigest: z.string(),
   resultText: z.string().optional(),
+  /** What the tool set asked the app while it worked: for the person's answer, for words of its model, for its folders. `answer` as recorded. */
+  asked: z.array(
+    z.object({
+      seq: z.number(),
+      at: z.number(),
+      what: z.enum(['person', 'model', 'folders', 'other']),
+      answer: z.string(),
+    }),
+  ),
   chain: z.array(z.object({ seq: z.number(), at: z.number(), kind: z.string(), hash: z.string(), prev: z.string() })),
 });
 
@@ -125,6 +142,7 @@ const Question = z.object({
   user: z.string(),
   alias: z.string(),
   serverTitle: z.string(),
+  kind: z.enum(['tool', 'prompt', 'resource']),
   tool: z.string(),
   toolTitle: z.string(),
   toolDescription: z.string(),
@@ -273,6 +291,7 @@ export interface Bridge {
 export type StatusView = z.output<typeof Status>;
 export type HomeView = z.output<typeof Home>;
 export type ToolSetView = z.output<typeof ToolSet>;
+export type OfferView = z.output<typeof Offer>;
 export type ToolActionView = z.output<typeof ToolAction>;
 export type AppView = z.output<typeof App>;
 export type TokensSavedView = z.output<typeof TokensSaved>;

@@ -1,7 +1,8 @@
 import type { FieldView, QuestionView } from '../../preload/contract.ts';
 import type { ApprovalQuestion } from '../approvals/approvals.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
-import { riskOf, titleOf } from './tools-view.ts';
+import { titleOf } from './titles.ts';
+import { riskOf } from './tools-view.ts';
 
 /** A pending question as the person is shown it: every argument, in the schema's own order and words. */
 export function viewQuestion(question: ApprovalQuestion): QuestionView {
@@ -13,11 +14,12 @@ export function viewQuestion(question: ApprovalQuestion): QuestionView {
     user: question.user,
     alias: question.alias,
     serverTitle: question.serverTitle,
+    kind: question.kind ?? 'tool',
     tool: question.tool,
     // An address is shown as it is: made readable it would be another one.
     toolTitle: question.kind === 'resource' ? question.tool : titleOf(question.definition, question.tool),
     toolDescription: typeof description === 'string' ? description : '',
-    fields: [...labelFields(question.definition, question.args), ...alsoSent(question)],
+    fields: [...labelFields(propertiesOf(question), question.args), ...alsoSent(question)],
     raw: JSON.stringify(question.extra === undefined ? question.args : sentOf(question.args, question.extra), null, 2),
     labels: [...question.labels],
     risk: question.kind === undefined ? riskOf(question.definition) : 'reads',
@@ -44,15 +46,35 @@ function alsoSent({ args, extra }: ApprovalQuestion): FieldView[] {
   return [{ path, label: 'Also sent along', value: extra }];
 }
 
-/** Arguments the schema names come first, in its order; any other follows, so that nothing is left out of sight. */
-function labelFields(definition: JsonObject, args: JsonObject): FieldView[] {
-  const schema = isJsonObject(definition.inputSchema) ? definition.inputSchema : {};
-  const properties = isJsonObject(schema.properties) ? schema.properties : {};
-  const named = Object.keys(properties).filter((name) => Object.hasOwn(args, name));
-  const other = Object.keys(args).filter((name) => !Object.hasOwn(properties, name));
+/** What the definition says of each argument: a tool by its input schema, a prompt in a list. */
+function propertiesOf({ kind, definition }: ApprovalQuestion): ReadonlyMap<string, JsonObject> {
+  switch (kind) {
+    case undefined: {
+      const schema = isJsonObject(definition.inputSchema) ? definition.inputSchema : {};
+      const properties = isJsonObject(schema.properties) ? schema.properties : {};
+      return new Map(Object.entries(properties).map(([name, detail]) => [name, isJsonObject(detail) ? detail : {}]));
+    }
+    case 'prompt': {
+      const listed: readonly unknown[] = Array.isArray(definition.arguments) ? definition.arguments : [];
+      return new Map(
+        listed
+          .filter(isJsonObject)
+          .flatMap((detail) => (typeof detail.name === 'string' ? [[detail.name, detail] as const] : [])),
+      );
+    }
+    case 'resource':
+      return new Map([['uri', { title: 'Address' }]]);
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Arguments the definition names come first, in its order; any other follows, so that nothing is left out of sight. */
+function labelFields(properties: ReadonlyMap<string, JsonObject>, args: JsonObject): FieldView[] {
+  const named = [...properties.keys()].filter((name) => Object.hasOwn(args, name));
+  const other = Object.keys(args).filter((name) => !properties.has(name));
   return [...named, ...other].map((name) => {
-    const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    const detail = isJsonObject(property) ? property : {};
+    const detail = properties.get(name) ?? {};
     const description = detail.description;
     return {
       path: name,

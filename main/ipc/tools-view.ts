@@ -1,28 +1,16 @@
-import type { ToolActionView, ToolSetView } from '../../preload/contract.ts';
+import type { OfferView, ToolActionView, ToolSetView } from '../../preload/contract.ts';
 import type { Rooms } from '../app.ts';
 import type { HeldBack } from '../gateway/gateway.ts';
 import { type DecisionRequest, decide, type PolicySnapshot, userOf } from '../policy/decide.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { ManifestServer, Pin } from '../policy/manifest.ts';
+import { titleIn } from './titles.ts';
 
 /** What a pinned tool can do, in the words of the specification's annotations and their defaults (Tool.annotations). */
 export function riskOf(definition: JsonObject): ToolActionView['risk'] {
   const annotations = isJsonObject(definition.annotations) ? definition.annotations : {};
   if (annotations.readOnlyHint === true) return 'reads';
   return annotations.destructiveHint === false ? 'changes' : 'destroys';
-}
-
-/** A tool's own title, else its name made readable: "create_issue" → "Create issue". */
-export function titleOf(definition: JsonObject, name: string): string {
-  const annotations = isJsonObject(definition.annotations) ? definition.annotations : {};
-  for (const title of [definition.title, annotations.title])
-    if (typeof title === 'string' && title.trim()) return title;
-  const words = name
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .replace(/[_\-.]+/g, ' ')
-    .trim()
-    .toLowerCase();
-  return words ? words.charAt(0).toUpperCase() + words.slice(1) : name;
 }
 
 /** The catalogue as this person may see it, each tool with what the policy says before arguments are known. */
@@ -34,13 +22,9 @@ export function readToolSets(rooms: Rooms): ToolSetView[] {
   const held = rooms.gateway.heldBack();
   return snapshot.manifest.servers.map((server) => {
     const status = statuses.get(server.alias);
-    const mine = held.filter(({ alias, kind }) => alias === server.alias && kind === undefined);
+    const look: Look = { rooms, snapshot, server, held: held.filter(({ alias }) => alias === server.alias) };
     const version = server.server.version;
     const description = server.server.description;
-    const actions = Object.entries(server.tools)
-      .map(([name, pin]) => readAction(rooms, snapshot, server, name, pin, mine))
-      .filter((action) => action !== undefined);
-    const unpinned = mine.filter(({ state }) => state === 'unpinned').map(unpinnedAction);
     return {
       alias: server.alias,
       title: server.title,
@@ -51,32 +35,51 @@ export function readToolSets(rooms: Rooms): ToolSetView[] {
       ...(status?.lastError ? { lastError: status.lastError } : {}),
       ...(status?.retryAt === undefined ? {} : { retryAt: status.retryAt }),
       ...(typeof version === 'string' ? { version } : {}),
-      actions: [...actions, ...unpinned],
+      actions: readOffers(look, undefined, server.tools).map((offer) => ({ ...offer, risk: riskIn(server, offer) })),
+      prompts: readOffers(look, 'prompt', server.prompts),
+      templates: readOffers(look, 'resource-template', server.resourceTemplates),
     };
   });
 }
 
-function readAction(
-  rooms: Rooms,
-  snapshot: PolicySnapshot,
-  server: ManifestServer,
-  tool: string,
+/** One tool set as it is looked at now. */
+interface Look {
+  readonly rooms: Rooms;
+  readonly snapshot: PolicySnapshot;
+  readonly server: ManifestServer;
+  /** What is held back of this tool set. */
+  readonly held: readonly HeldBack[];
+}
+
+/** What of one kind was approved and exists for this person, then what is new and was not. */
+function readOffers(look: Look, kind: HeldBack['kind'], pins: Readonly<Record<string, Pin>>): OfferView[] {
+  const held = look.held.filter((entry) => entry.kind === kind);
+  const approved = Object.entries(pins)
+    .map(([name, pin]) => readOffer(look, kind, name, pin, held))
+    .filter((offer) => offer !== undefined);
+  const unpinned = held.filter(({ state }) => state === 'unpinned').map(({ tool }) => unpinnedOffer(kind, tool));
+  return [...approved, ...unpinned];
+}
+
+function readOffer(
+  { rooms, snapshot, server }: Look,
+  kind: HeldBack['kind'],
+  name: string,
   pin: Pin,
   held: readonly HeldBack[],
-): ToolActionView | undefined {
+): OfferView | undefined {
   const user = userOf(snapshot, rooms.ports.account);
   // The app is not known yet: a rule about one app shows only when that app asks.
   const app = snapshot.document.apps.allowed.find((name) => name !== '*') ?? 'Gatehouse';
-  const request = { user, app, alias: server.alias, tool, at: rooms.ports.clock.now() };
+  const request = { user, app, alias: server.alias, ...subjectOf(kind, name), at: rooms.ports.clock.now() };
   const decided = previewDecision(snapshot, request);
   if (decided === undefined) return undefined;
-  const mine = held.find((entry) => entry.tool === tool);
+  const mine = held.find((entry) => entry.tool === name);
   const description = pin.definition.description;
   return {
-    name: tool,
-    title: titleOf(pin.definition, tool),
+    name,
+    title: titleIn(server, kind, name),
     description: typeof description === 'string' ? description : '',
-    risk: riskOf(pin.definition),
     effect: decided.effect,
     reason: decided.reason,
     rules: decided.rules,
@@ -85,7 +88,27 @@ function readAction(
   };
 }
 
-/** Undefined when the tool does not exist for this person. */
+/** What the policy is asked about. What can be read is decided by tool set; the address is an argument. */
+function subjectOf(kind: HeldBack['kind'], name: string): Pick<DecisionRequest, 'kind' | 'tool'> {
+  switch (kind) {
+    case undefined:
+      return { tool: name };
+    case 'prompt':
+      return { kind: 'prompt', tool: name };
+    case 'resource-template':
+      return { kind: 'resource', tool: '' };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Of a tool nobody approved nothing is known; it says nothing that could be believed. */
+function riskIn(server: ManifestServer, { name, state }: OfferView): ToolActionView['risk'] {
+  const pin = state !== 'unpinned' && Object.hasOwn(server.tools, name) ? server.tools[name] : undefined;
+  return pin ? riskOf(pin.definition) : 'changes';
+}
+
+/** Undefined when it does not exist for this person. */
 function previewDecision(
   snapshot: PolicySnapshot,
   request: Omit<DecisionRequest, 'question'>,
@@ -97,14 +120,13 @@ function previewDecision(
   return { effect, reason, rules: rules.map((rule) => ({ ...rule })) };
 }
 
-function unpinnedAction(held: HeldBack): ToolActionView {
+function unpinnedOffer(kind: HeldBack['kind'], name: string): OfferView {
   return {
-    name: held.tool,
-    title: titleOf({}, held.tool),
+    name,
+    title: titleIn(undefined, kind, name),
     description: '',
-    risk: 'changes',
     effect: 'hidden',
-    reason: 'Your organisation has not approved this tool.',
+    reason: `Your organisation has not approved this ${kind === undefined ? 'tool' : kind === 'prompt' ? 'prompt' : 'address'}.`,
     rules: [],
     state: 'unpinned',
     changes: [],

@@ -3,13 +3,11 @@ import { words } from '../words/current.ts';
 import { Sentence } from './sentence.tsx';
 import { VisibleText } from './visible-text.tsx';
 
-/** "**Claude** used **Read file** in **Files**". */
+/** "**Claude** used **Read file** in **Files**", "**Claude** read **file:///…** from **Files**". */
 export function CallSentence({ call }: { call: CallView }) {
-  const text =
-    call.status === 'done' ? words.call.used : call.status === 'running' ? words.call.uses : words.call.tried;
   return (
     <Sentence
-      text={text}
+      text={words.call[call.act][call.status]}
       parts={{
         app: (
           <b>

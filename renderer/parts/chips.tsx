@@ -57,10 +57,17 @@ export function outcomeOf(call: CallView): { readonly tone: Tone; readonly text:
     const asked = call.approval === 'allow-once' || call.approval === 'allow-session';
     return { tone: asked ? 'plain' : 'good', text: asked ? outcomes.youAllowed : outcomes.allowed };
   }
+  // Nothing went wrong: the app calls again with what was asked for.
+  if (call.outcome === 'input-required') return { tone: 'plain', text: outcomes['input-required'] };
+  if (call.outcome === 'backend-error' && !ofTool(call.act)) return { tone: 'care', text: outcomes.failed };
   return { tone: 'care', text: lookUp(outcomes, call.outcome) ?? outcomes.failed };
 }
 
+function ofTool(act: CallView['act']): boolean {
+  return act !== 'read' && act !== 'watch' && act !== 'prompt' && act !== 'suggest';
+}
+
 /** A word for a code that may be newer than this window. */
-function lookUp(table: Readonly<Record<string, string>>, code: string | undefined): string | undefined {
+export function lookUp(table: Readonly<Record<string, string>>, code: string | undefined): string | undefined {
   return code !== undefined && Object.hasOwn(table, code) ? table[code] : undefined;
 }

@@ -159,10 +159,53 @@ export const en = {
     reading: (hour: string, allowed: number, refused: number) =>
       `${hour}: ${digits.format(allowed)} allowed${refused > 0 ? `, ${digits.format(refused)} refused` : ''}`,
   },
+  /** What an app did; as it runs; where it was refused. */
   call: {
-    used: '{app} used {tool} in {set}',
-    uses: '{app} is using {tool} in {set}',
-    tried: '{app} tried to use {tool} in {set}',
+    use: {
+      done: '{app} used {tool} in {set}',
+      running: '{app} is using {tool} in {set}',
+      refused: '{app} tried to use {tool} in {set}',
+    },
+    read: {
+      done: '{app} read {tool} from {set}',
+      running: '{app} is reading {tool} from {set}',
+      refused: '{app} tried to read {tool} from {set}',
+    },
+    watch: {
+      done: '{app} follows changes of {tool} in {set}',
+      running: '{app} begins to follow changes of {tool} in {set}',
+      refused: '{app} tried to follow changes of {tool} in {set}',
+    },
+    prompt: {
+      done: '{app} used the prompt {tool} of {set}',
+      running: '{app} is using the prompt {tool} of {set}',
+      refused: '{app} tried to use the prompt {tool} of {set}',
+    },
+    suggest: {
+      done: '{app} asked {set} for suggestions for {tool}',
+      running: '{app} is asking {set} for suggestions for {tool}',
+      refused: '{app} tried to ask {set} for suggestions for {tool}',
+    },
+    check: {
+      done: '{app} asked how {tool} in {set} is getting on',
+      running: '{app} is asking how {tool} in {set} is getting on',
+      refused: '{app} tried to ask how {tool} in {set} is getting on',
+    },
+    collect: {
+      done: '{app} fetched what {tool} in {set} came to',
+      running: '{app} is waiting for what {tool} in {set} comes to',
+      refused: '{app} tried to fetch what {tool} in {set} came to',
+    },
+    answer: {
+      done: '{app} answered what {tool} in {set} asked',
+      running: '{app} is answering what {tool} in {set} asked',
+      refused: '{app} tried to answer what {tool} in {set} asked',
+    },
+    stop: {
+      done: '{app} stopped {tool} in {set}',
+      running: '{app} is stopping {tool} in {set}',
+      refused: '{app} tried to stop {tool} in {set}',
+    },
   },
   outcomes: {
     running: 'running',
@@ -175,6 +218,7 @@ export const en = {
     timeout: 'took too long',
     cancelled: 'stopped by the app',
     'result-refused': 'answer held back',
+    'input-required': 'waits for more input',
     interrupted: 'interrupted',
   },
   refusals: {
@@ -187,7 +231,7 @@ export const en = {
     'policy-expired': 'refused: policy expired',
     'app-not-allowed': 'refused: app',
     paused: 'refused: paused',
-    'backend-unavailable': 'tool not available',
+    'backend-unavailable': 'not available',
     'shutting-down': 'refused: closing',
   },
   approvals: {
@@ -217,6 +261,19 @@ export const en = {
     owner: 'Looked after by',
     version: 'Version',
     actions: (value: number) => count(value, 'tool', 'tools'),
+    /** "6 tools, 2 prompts, 1 to read": what there is none of is left out. */
+    contents: (tools: number, prompts: number, reads: number) =>
+      [
+        tools > 0 || prompts + reads === 0 ? count(tools, 'tool', 'tools') : '',
+        prompts > 0 ? count(prompts, 'prompt', 'prompts') : '',
+        reads > 0 ? `${digits.format(reads)} to read` : '',
+      ]
+        .filter((part) => part !== '')
+        .join(', '),
+    prompts: 'Prompts',
+    promptsDetail: 'Ready-made requests to choose from in your app.',
+    reads: 'To read',
+    readsDetail: 'Your apps may read what stands at these addresses. A place in braces stands for a name or number.',
     heldBack: (value: number) => `${count(value, 'change', 'changes')} held back`,
     look: 'Look again',
     looking: 'Looking…',
@@ -250,6 +307,14 @@ export const en = {
       deny: 'Not for you',
       hidden: 'Not for you',
     },
+    /** Of prompts and of what can be read. */
+    offerEffects: {
+      allow: 'Without asking',
+      ask: 'Asks you',
+      depends: 'Depends on the details',
+      deny: 'Not for you',
+      hidden: 'Not for you',
+    },
     heldBackNow: 'Held back',
     actionStates: { changed: 'Changed', unpinned: 'New', missing: 'Gone' },
     stateDetails: {
@@ -272,6 +337,9 @@ export const en = {
       inputSchema: 'What it asks for',
       outputSchema: 'What it answers',
       annotations: 'What it says of itself',
+      arguments: 'What it asks for',
+      uriTemplate: 'Address',
+      mimeType: 'Kind of content',
       icons: 'Icons',
       _meta: 'Additional data',
       'annotations.readOnlyHint': 'Says that it only reads',
@@ -403,6 +471,33 @@ export const en = {
     exact: 'Exact text',
     copyExact: 'Copy the exact text',
     copyDigest: 'Copy the digest of the details',
+    asked: 'Asked while it worked',
+    /** By what was asked: the sentence, and what came of it. */
+    asks: {
+      person: {
+        question: '{set} asked {app} for your answer',
+        answers: {
+          accept: 'You accepted.',
+          decline: 'You declined.',
+          cancel: 'You closed it without an answer.',
+          ok: 'An answer was given.',
+          error: 'No answer came.',
+          'not-allowed': 'It was not passed on.',
+        },
+      },
+      model: {
+        question: '{set} asked {app} to have its AI write something',
+        answers: { ok: 'It did.', error: 'It did not.', 'not-allowed': 'It was not passed on.' },
+      },
+      folders: {
+        question: '{set} asked {app} which folders you work in',
+        answers: { ok: 'It told.', error: 'It did not tell.', 'not-allowed': 'It was not passed on.' },
+      },
+      other: {
+        question: '{set} asked {app} something',
+        answers: { ok: 'It answered.', error: 'It did not answer.', 'not-allowed': 'It was not passed on.' },
+      },
+    },
     chain: 'In the record',
     chainDetail: 'Each entry carries the hash of the one before it.',
     entry: (seq: string) => `entry ${seq}`,
@@ -413,6 +508,7 @@ export const en = {
       'call.refused': 'Call refused',
       'approval.asked': 'You were asked',
       'approval.answered': 'Question answered',
+      'call.input': 'App was asked',
     },
   },
   values: {
@@ -445,14 +541,22 @@ export const en = {
   },
   approval: {
     title: 'Gatehouse asks',
-    wants: '{app} wants to use {tool} in {set}',
+    wants: {
+      tool: '{app} wants to use {tool} in {set}',
+      prompt: '{app} wants to use the prompt {tool} of {set}',
+      resource: '{app} wants to read {tool} from {set}',
+    },
     forYou: 'for you, {user}',
     position: (position: number, of: number) => `${digits.format(position)} of ${digits.format(of)}`,
     noArguments: 'No details are sent with this.',
     noReason: 'Your organisation asks before this is done.',
     raw: 'Exactly what will be sent',
     copyRaw: 'Copy exactly what will be sent',
-    about: 'What this tool says it does',
+    about: {
+      tool: 'What this tool says it does',
+      prompt: 'What this prompt says it does',
+      resource: 'What it says can be read there',
+    },
     risk: { reads: 'Only reads', changes: 'Changes something', destroys: 'Can delete' },
     hides: { hidden: 'Has hidden characters', mixed: 'Mixes two alphabets' },
     labels: {

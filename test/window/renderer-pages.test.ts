@@ -1,7 +1,15 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FakeOptions, sampleQuestion, sampleSaved } from '../fixtures/fake-bridge.ts';
+import {
+  type FakeOptions,
+  sampleChangedOffers,
+  sampleOtherCalls,
+  samplePromptQuestion,
+  sampleQuestion,
+  sampleReadQuestion,
+  sampleSaved,
+} from '../fixtures/fake-bridge.ts';
 import { openStage, type Stage } from './renderer-page.ts';
 
 const now = new Date(2026, 10, 20, 16, 42).getTime();
@@ -48,6 +56,19 @@ const scenes: readonly Scene[] = [
   { name: 'Home while it loads', hash: '#/home', shows: 'Loading', fake: { silent: ['home'] } },
   { name: 'Tools', hash: '#/tools', shows: 'Looked after by' },
   { name: 'Tools with one opened', hash: '#/tools/files', shows: 'Depends on the details' },
+  { name: 'Tools with prompts and what can be read', hash: '#/tools/github', shows: 'Ready-made requests' },
+  {
+    name: 'Tools with prompts held back',
+    hash: '#/tools/github',
+    shows: 'Approves it as well',
+    fake: { tools: sampleChangedOffers(now) },
+  },
+  {
+    name: 'Home with a prompt held back',
+    hash: '#/home',
+    shows: 'The prompt “Review a pull request” is held back',
+    fake: { tools: sampleChangedOffers(now) },
+  },
   {
     name: 'a tool’s log',
     hash: '#/tools',
@@ -68,6 +89,19 @@ const scenes: readonly Scene[] = [
     },
   },
   { name: 'Activity', hash: '#/activity', shows: 'refused by policy' },
+  {
+    name: 'Activity with reads and prompts',
+    hash: '#/activity',
+    shows: 'waits for more input',
+    fake: { newest: sampleOtherCalls },
+  },
+  {
+    name: 'the story of a call that was asked back',
+    hash: '#/activity/new-2',
+    shows: 'You declined.',
+    fake: { newest: sampleOtherCalls },
+    width: 1280,
+  },
   { name: 'one call’s story', hash: '#/activity/call-400', shows: 'In the record' },
   { name: 'the story of a refused call', hash: '#/activity/call-420', shows: 'What it wanted to send', width: 1280 },
   { name: 'a refused call beside a narrow list', hash: '#/activity/call-200', shows: 'What it wanted to send' },
@@ -123,6 +157,22 @@ const scenes: readonly Scene[] = [
     width: 480,
     height: 560,
     fake: { questions: [sampleQuestion(now)] },
+  },
+  {
+    name: 'the approval window about reading',
+    hash: '#/approval',
+    shows: 'wants to read',
+    width: 480,
+    height: 560,
+    fake: { questions: [sampleReadQuestion(now)] },
+  },
+  {
+    name: 'the approval window about a prompt',
+    hash: '#/approval',
+    shows: 'wants to use the prompt',
+    width: 480,
+    height: 560,
+    fake: { questions: [samplePromptQuestion(now)] },
   },
   {
     name: 'the approval window with nothing to ask',

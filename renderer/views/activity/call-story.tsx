@@ -2,10 +2,11 @@ import { type ReactNode, useEffect, useMemo, useRef } from 'react';
 import type { CallDetailView } from '../../../preload/contract.ts';
 import { useLive } from '../../live.ts';
 import { CallSentence } from '../../parts/call-sentence.tsx';
-import { OutcomeChip } from '../../parts/chips.tsx';
+import { lookUp, OutcomeChip } from '../../parts/chips.tsx';
 import { CopyButton } from '../../parts/copy-button.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { LongText } from '../../parts/long-text.tsx';
+import { Sentence } from '../../parts/sentence.tsx';
 import { Empty, Loaded } from '../../parts/states.tsx';
 import { ValueView } from '../../parts/value-view.tsx';
 import { VisibleText } from '../../parts/visible-text.tsx';
@@ -94,6 +95,7 @@ function Story({ call }: { call: CallDetailView }) {
         absent={story.digestOnly}
         digest={call.argumentsDigest}
       />
+      <Asked call={call} />
       {call.status !== 'refused' && (
         <Payload
           title={story.answer}
@@ -161,6 +163,36 @@ function Payload({
           SHA-256 <Hash value={digest} label={words.story.copyDigest} />
         </p>
       )}
+    </section>
+  );
+}
+
+/** What the tool set asked of the app in between, and what came of it. */
+function Asked({ call }: { call: CallDetailView }) {
+  if (call.asked.length === 0) return null;
+  return (
+    <section className="story-part">
+      <h3>{words.story.asked}</h3>
+      <ul className="story-asked">
+        {call.asked.map(({ seq, at, what, answer }) => {
+          const { question, answers } = words.story.asks[what];
+          return (
+            <li key={seq}>
+              <span className="story-asked-what">
+                <Sentence
+                  text={question}
+                  parts={{
+                    app: <VisibleText text={call.app} />,
+                    set: <VisibleText text={call.serverTitle || call.alias} />,
+                  }}
+                />
+                : <b>{lookUp(answers, answer) ?? <VisibleText text={answer} />}</b>
+              </span>
+              <span className="tiny faint numbers">{formatClockSeconds(at)}</span>
+            </li>
+          );
+        })}
+      </ul>
     </section>
   );
 }

@@ -71,7 +71,7 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
         <div>
           <h1 id={titleId}>
             <Sentence
-              text={approval.wants}
+              text={approval.wants[question.kind]}
               parts={{
                 app: <VisibleText text={question.app} />,
                 tool: <VisibleText text={question.toolTitle || question.tool} />,
@@ -105,7 +105,7 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
         </details>
         {question.toolDescription && (
           <details className="approval-more" onToggle={showOpened}>
-            <summary>{approval.about}</summary>
+            <summary>{approval.about[question.kind]}</summary>
             <p className="approval-about">
               <VisibleText text={question.toolDescription} />
             </p>

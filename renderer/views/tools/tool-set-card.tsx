@@ -10,16 +10,18 @@ import { VisibleText } from '../../parts/visible-text.tsx';
 import { words } from '../../words/current.ts';
 import { formatClock } from '../../words/format.ts';
 import { ActionRow } from './action-row.tsx';
+import { byAttention, isHeld, type Shown } from './held.ts';
 import { LogDialog } from './log-dialog.tsx';
+import { OfferList } from './offer-list.tsx';
 
 interface Props {
   readonly set: ToolSetView;
-  readonly actions: readonly ToolActionView[];
+  readonly shown: Shown;
   readonly opened: boolean;
   readonly onChanged: () => void;
 }
 
-export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
+export function ToolSetCard({ set, shown, opened, onChanged }: Props) {
   const { bridge } = useLink();
   const toast = useToast();
   const [byHand, setByHand] = useState<boolean>();
@@ -27,7 +29,7 @@ export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
   const [looking, setLooking] = useState(false);
   const [logOpen, setLogOpen] = useState(false);
   const panelId = useId();
-  const held = set.actions.filter(isHeld);
+  const held = [...set.actions, ...set.prompts, ...set.templates].filter(isHeld);
   const open = byHand ?? (opened || held.length > 0);
   const withdrawn = set.state === 'revoked';
 
@@ -108,7 +110,7 @@ export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
           onClick={() => setByHand(!open)}
         >
           <Icon name={open ? 'up' : 'down'} />
-          <span>{words.tools.actions(set.actions.length)}</span>
+          <span>{words.tools.contents(set.actions.length, set.prompts.length, set.templates.length)}</span>
           <EffectSummary actions={set.actions} />
         </button>
         <button type="button" className="button quiet slim" onClick={look} disabled={looking || withdrawn || !enabled}>
@@ -122,25 +124,22 @@ export function ToolSetCard({ set, actions, opened, onChanged }: Props) {
       </footer>
       <div id={panelId} hidden={!open}>
         {open && (
-          <ul className="action-list">
-            {[...actions].sort(byAttention).map((action) => (
-              <ActionRow key={action.name} action={action} />
-            ))}
-          </ul>
+          <>
+            {shown.actions.length > 0 && (
+              <ul className="action-list">
+                {[...shown.actions].sort(byAttention).map((action) => (
+                  <ActionRow key={action.name} action={action} />
+                ))}
+              </ul>
+            )}
+            <OfferList title={words.tools.prompts} detail={words.tools.promptsDetail} offers={shown.prompts} />
+            <OfferList title={words.tools.reads} detail={words.tools.readsDetail} offers={shown.templates} addresses />
+          </>
         )}
       </div>
       {logOpen && <LogDialog set={set} onClose={() => setLogOpen(false)} />}
     </article>
   );
-}
-
-/** What is held back comes first; the rest keeps the organisation's order. */
-function byAttention(a: ToolActionView, b: ToolActionView): number {
-  return Number(isHeld(b)) - Number(isHeld(a));
-}
-
-function isHeld({ state }: ToolActionView): boolean {
-  return state === 'changed' || state === 'unpinned';
 }
 
 function SetState({ set, enabled }: { set: ToolSetView; enabled: boolean }) {

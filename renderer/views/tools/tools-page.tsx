@@ -6,6 +6,7 @@ import { PageHead } from '../../parts/page-head.tsx';
 import { SearchField } from '../../parts/search-field.tsx';
 import { Empty, Loaded } from '../../parts/states.tsx';
 import { words } from '../../words/current.ts';
+import { matching } from './held.ts';
 import { ToolSetCard } from './tool-set-card.tsx';
 import './tools.css';
 
@@ -27,7 +28,10 @@ export function ToolsPage({ status, target }: { status: StatusView | undefined; 
       </PageHead>
       <Loaded live={tools} rows={3} tall>
         {(sets) => {
-          const found = sets.map((set) => ({ set, actions: matching(set, wanted) })).filter(({ actions }) => actions);
+          const found = sets.flatMap((set) => {
+            const shown = matching(set, wanted);
+            return shown ? [{ set, shown }] : [];
+          });
           if (sets.length === 0) {
             return (
               <div className="card">
@@ -59,11 +63,11 @@ export function ToolsPage({ status, target }: { status: StatusView | undefined; 
                 </div>
               ) : (
                 <ul className="tools-list">
-                  {found.map(({ set, actions }) => (
+                  {found.map(({ set, shown }) => (
                     <li key={set.alias} id={`set-${set.alias}`}>
                       <ToolSetCard
                         set={set}
-                        actions={actions ?? []}
+                        shown={shown}
                         opened={set.alias === target || wanted !== ''}
                         onChanged={tools.reload}
                       />
@@ -85,12 +89,4 @@ function usable(sets: readonly ToolSetView[]): number {
     .filter(({ enabled }) => enabled)
     .flatMap(({ actions }) => actions)
     .filter(({ effect, state }) => effect !== 'deny' && effect !== 'hidden' && state === 'approved').length;
-}
-
-/** The actions that match, all of them when the set itself does, undefined when nothing does. */
-function matching(set: ToolSetView, wanted: string): ToolSetView['actions'] | undefined {
-  const has = (...texts: readonly string[]): boolean => texts.some((text) => text.toLocaleLowerCase().includes(wanted));
-  if (!wanted || has(set.title, set.alias, set.description, set.owner)) return set.actions;
-  const actions = set.actions.filter((action) => has(action.title, action.name, action.description));
-  return actions.length > 0 ? actions : undefined;
 }
