@@ -119,7 +119,11 @@ describe('when a 2026 server asks a 2025 app in the middle of a call', () => {
     ['forbids it', () => house.publish({ cedar: only('call', 'round.ask') }), 'policy-denied'],
     ['hides it', () => house.publish({ cedar: only('discover', 'round.ask') }), 'policy-denied'],
     ['wants it confirmed', () => house.publish({ cedar: asking }), 'not-approved-by-person'],
-    ['is suspended while Gatehouse is paused', () => house.setInForce({ ok: false, code: 'paused', message: 'Gatehouse is paused.' }), 'paused'],
+    [
+      'no longer holds, for Gatehouse is paused',
+      () => house.setInForce({ ok: false, code: 'paused', message: 'Gatehouse is paused.' }),
+      'paused',
+    ],
     [
       'approved another definition',
       async () => house.publish({ servers: { talker, round: await withOtherPins(round) } }),

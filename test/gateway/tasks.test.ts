@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../main/policy/json.ts';
 import { type Answered, type BareApp, modern, openSession } from './support/bare-app.ts';
-import { type House, type HouseOptions, openHouse, permitAll, scriptServer, until } from './support/house.ts';
+import { type House, type HouseOptions, openHouse, permitAll, scriptServer, shownBy, until } from './support/house.ts';
 import { errorOf, library, refusalIn } from './support/library.ts';
 
 /** Calls that servers make tasks of: whose they are, and what the record says of them. */
@@ -245,6 +245,19 @@ describe('when the policy changed since a task was begun', () => {
     const agreed = idOf(await calling);
     expect(resultOf(await app.request('tasks/result', { taskId: agreed }))).toHaveProperty('content');
     expect(house.rows('call.begin').at(-1)).toMatchObject({ method: 'tasks/result', approvedBy: 'person-once' });
+  });
+
+  it('brings no result of a tool that is not what is approved now', async () => {
+    house = await open();
+    const app = await openSession(house);
+    const taskId = idOf(await start(app));
+    const shown = await shownBy(library('one').launch);
+    const pins = shown.map((definition) => ({ ...definition, description: 'Approved anew.' }));
+    await house.publish({ servers: { one: { ...library('one'), pins }, two: library('two'), round } });
+    expect(refusalIn((await app.request('tasks/result', { taskId })).json)).toMatchObject({
+      code: 'definition-changed',
+    });
+    expect(resultOf(await app.request('tasks/cancel', { taskId }))).toMatchObject({ status: 'cancelled' });
   });
 
   it('brings a 2026 app neither result nor question of what is forbidden now', async () => {
