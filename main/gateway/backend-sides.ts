@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { AuditWriter } from '../audit/record.ts';
 import type { BackendSession, Backends } from '../backends/backends.ts';
-import { type PolicySnapshot, userOf } from '../policy/decide.ts';
+import { userOf } from '../policy/decide.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { Conversation, Listening } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import type { InForce } from './gateway.ts';
 import { LeasePool, NoRoom } from './lease-pool.ts';
 import { knownFlags, passedCapabilities, withoutExtensionTasks } from './passed-capabilities.ts';
 import { ServerQuestions } from './server-questions.ts';
 import { Side } from './side.ts';
-import type { View } from './subjects.ts';
-import { effectOnWatch, seesOnAnyEndpoint, seesServer } from './visible.ts';
+import { seesOnAnyEndpoint, seesServer } from './visible.ts';
+import { WatchRules } from './watch-rules.ts';
 
 /** Kinds of callers one app may be to one 2025 server at a time: each has sessions of its own with it. */
 const poolsPerAlias = 4;
@@ -38,6 +38,7 @@ export interface Opened {
 export class BackendSides {
   readonly #backends: Backends;
   readonly #questions: ServerQuestions;
+  readonly #rules: WatchRules;
   readonly #inForce: () => InForce;
   readonly #account: string;
   readonly #clock: Clock;
@@ -48,8 +49,6 @@ export class BackendSides {
   readonly #pools = new Map<string, Set<LeasePool>>();
   /** Which revision a server speaks to 2026 callers: a server of theirs never asks, so its sessions can be shared. */
   readonly #eras = new Map<string, 'legacy' | 'modern'>();
-  /** The policy that what is watched was last held against. */
-  #before: PolicySnapshot | undefined;
 
   constructor(parts: {
     readonly backends: Backends;
@@ -65,6 +64,7 @@ export class BackendSides {
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#questions = new ServerQuestions(parts);
+    this.#rules = new WatchRules(parts);
   }
 
   get questions(): ServerQuestions {
@@ -186,8 +186,7 @@ export class BackendSides {
     const inForce = this.#inForce();
     if (!inForce.ok) return;
     const { snapshot } = inForce;
-    const before = this.#before;
-    this.#before = snapshot;
+    const rules = this.#rules.under(snapshot);
     const at = this.#clock.now();
     for (const [session, sides] of this.#sides) {
       for (const [name, side] of [...sides]) {
@@ -197,27 +196,9 @@ export class BackendSides {
           ? seesOnAnyEndpoint(view, alias, at)
           : seesServer({ ...view, endpoint }, alias, at));
         if (side.hidden && side.uses === 0) this.#end(session, keyIn(name), side);
-        else side.keepWatching((listening, uri) => this.#staysWatched(snapshot, before, listening, alias, uri, at));
+        else side.keepWatching(rules(alias));
       }
     }
-  }
-
-  /** Where a person is to be asked and was to be before, the yes they gave holds. */
-  #staysWatched(
-    snapshot: PolicySnapshot,
-    before: PolicySnapshot | undefined,
-    listening: Listening,
-    alias: string,
-    uri: string,
-    at: number,
-  ): boolean {
-    const effect = effectOnWatch(this.#viewOf(snapshot, listening), alias, uri, at);
-    if (effect !== 'ask') return effect === 'allow';
-    return before !== undefined && effectOnWatch(this.#viewOf(before, listening), alias, uri, at) === 'ask';
-  }
-
-  #viewOf(snapshot: PolicySnapshot, { app, endpoint }: Listening): View {
-    return { snapshot, user: userOf(snapshot, this.#account), app: app.name, endpoint };
   }
 
   /** Called now and then: sessions for requests that may be asked things end where none came for long. */
@@ -276,18 +257,11 @@ export class BackendSides {
       ...parts,
       questions: this.#questions,
       inForce: this.#inForce,
-      mayWatch: (listening, uri) => this.#mayWatch(listening, alias, uri),
+      mayWatch: this.#rules.now(alias),
       log: this.#log,
     });
     sides.set(name, side);
     return side;
-  }
-
-  /** What was watched already, told to a server anew. */
-  #mayWatch(listening: Listening, alias: string, uri: string): boolean {
-    const inForce = this.#inForce();
-    if (!inForce.ok) return false;
-    return effectOnWatch(this.#viewOf(inForce.snapshot, listening), alias, uri, this.#clock.now()) !== 'deny';
   }
 }
 

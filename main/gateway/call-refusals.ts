@@ -4,6 +4,7 @@ import { type KnownCall, noRule, type Verdict } from './call-request.ts';
 import type { Reply } from './conversation.ts';
 import { failureCode } from './failure.ts';
 import { changesInWords } from './held-back.ts';
+import { NoRoom } from './lease-pool.ts';
 import { askLine, describeProblem, ruleLine, sentence } from './refusal.ts';
 import { actionOf, type Refusals } from './refuse.ts';
 import { stopReasonOf } from './stop.ts';
@@ -83,11 +84,21 @@ export function invalidArguments(refusals: Refusals, call: KnownCall, problems: 
 export function notReached(refusals: Refusals, call: KnownCall, verdict: Verdict, error: unknown): Reply {
   const stop = stopReasonOf(call.request.conversation.signal);
   if (stop !== undefined) return refusals.stopped(call, verdict, stop);
-  const why =
-    failureCode(error) === 'revoked' ? 'is no longer approved.' : 'cannot be reached right now. Try again in a moment.';
   const { title } = call.subject.server;
-  const message = sentence(`${actionOf(call)} was not done: ${title} ${why}`, askLine(verdict.contact));
+  const message = sentence(
+    `${actionOf(call)} was not done: ${title} ${whyNotReached(error)}`,
+    askLine(verdict.contact),
+  );
   return refusals.refuse(call, 'backend-unavailable', verdict, message);
+}
+
+function whyNotReached(error: unknown): string {
+  if (error instanceof NoRoom) {
+    return 'is at work on as many requests of this app as it takes at once. Try again when one of them has ended.';
+  }
+  return failureCode(error) === 'revoked'
+    ? 'is no longer approved.'
+    : 'cannot be reached right now. Try again in a moment.';
 }
 
 export function appNotAllowed(refusals: Refusals, call: KnownCall, contact: string): Reply {
