@@ -33,6 +33,7 @@ import { Refusals } from './refuse.ts';
 import { stopReasonOf } from './stop.ts';
 import { decideOn, pinnedAs, type Subject, type View } from './subjects.ts';
 import type { KnownTask, TaskTable } from './task-table.ts';
+import { timed } from './timing.ts';
 import { type RpcError, rpcCode } from './wire.ts';
 
 /** How often a call is decided anew because the policy changed under it. */
@@ -156,9 +157,15 @@ export class Calls {
     const { snapshot } = inForce;
     const subject = named.find(snapshot);
     const at = this.#deps.clock.now();
-    if (subject === undefined || decideOn(this.viewOf(snapshot, request.conversation), subject, at).effect === 'deny') {
+    const view = this.viewOf(snapshot, request.conversation);
+    if (subject === undefined || timed('decide', () => decideOn(view, subject, at)).effect === 'deny') {
       return ended(this.refusals.unknown(callId, request, snapshot, named.wireName));
     }
+    return timed('guard', () => this.#lookAt(callId, request, snapshot, subject));
+  }
+
+  /** Whether what is given fits what was pinned, and what was pinned what was last seen. */
+  #lookAt(callId: string, request: CallRequest, snapshot: PolicySnapshot, subject: Subject): Step<KnownCall> {
     const given = givenTo(request, subject);
     const mismatch = this.#headersDisagree(request, subject, given);
     if (mismatch !== undefined) return ended({ kind: 'error', error: mismatch, httpStatus: 400 });
@@ -191,9 +198,9 @@ export class Calls {
   async #settle(first: KnownCall, carrying: Carrying | undefined): Promise<Reply> {
     let call = first;
     for (let round = 0; round < roundLimit; round++) {
-      const decision = this.#recheck.decide(call);
+      const decision = timed('decide', () => this.#recheck.decide(call));
       if (decision.effect === 'deny') return denied(this.refusals, call, decision);
-      const ready = await this.#opener.openVerified(call, decision);
+      const ready = await timed('guard', () => this.#opener.openVerified(call, decision));
       if (!ready.ok) return ready.answer;
       let opened = ready.value;
       try {

@@ -19,6 +19,7 @@ import { inItsOwnTime, progressTo } from './sending.ts';
 import type { ServerQuestions } from './server-questions.ts';
 import { stopCode, stopReasonOf, whyStopped } from './stop.ts';
 import { type TaskTable, taskMadeOf } from './task-table.ts';
+import { timed } from './timing.ts';
 import { uriNames } from './uris.ts';
 import { clip, nestsDeeperThan, rpcCode } from './wire.ts';
 
@@ -78,11 +79,8 @@ export class Carrier {
     const { audit, clock, refusals } = this.#parts;
     const facts = refusals.factsOf(call, verdict);
     try {
-      await audit.appendSoon({
-        kind: 'call.begin',
-        ...facts,
-        ...(approval !== undefined && { approvedBy: approval }),
-      });
+      const approvedBy = approval === undefined ? {} : { approvedBy: approval };
+      await timed('audit', () => audit.appendSoon({ kind: 'call.begin', ...facts, ...approvedBy }));
     } catch (error) {
       return refusals.unrecorded(call, verdict, error);
     }
@@ -108,7 +106,8 @@ export class Carrier {
         return { outcome: 'cancelled', details: { message: lapse.message }, answer: lapse.answer };
       }
       running.add(origin);
-      return this.#taken(call, verdict, approval, opened, await carrying(call, opened, origin, approval));
+      const reply = await timed('forward', () => carrying(call, opened, origin, approval));
+      return timed('serialise', () => this.#taken(call, verdict, approval, opened, reply));
     } catch (error) {
       return this.#failed(call, verdict, error);
     } finally {
@@ -127,6 +126,7 @@ export class Carrier {
       timeoutMs: method === 'tasks/result' ? taskResultMs : snapshot.document.resilience.deadlineSeconds * 1_000,
       clientCapabilities: opened.clientCapabilities,
       ...(onProgress !== undefined && { onProgress }),
+      ...(conversation.pause !== undefined && { onPolling: (ms) => conversation.pause?.(ms) }),
       ...(conversation.logLevel !== undefined && { logLevel: conversation.logLevel }),
     };
     const params = forwarded(method, request.params, subject);
@@ -276,7 +276,8 @@ export class Carrier {
     const { audit, clock, log, refusals } = this.#parts;
     const durationMs = Math.max(0, clock.now() - begun);
     try {
-      await audit.appendSoon({ kind: 'call.end', callId: call.callId, outcome, durationMs, ...details });
+      const { callId } = call;
+      await timed('audit', () => audit.appendSoon({ kind: 'call.end', callId, outcome, durationMs, ...details }));
       return answer;
     } catch (error) {
       log.error('call-end-not-recorded', { callId: call.callId, error: String(error) });

@@ -6,6 +6,7 @@ import { identityOf } from './identity.ts';
 import { LegacyConversation } from './legacy-conversation.ts';
 import type { LegacySession, LegacySessions } from './session.ts';
 import { Answer, acceptsJson, acceptsStream, EventStream, sendEmpty, sendJson } from './sse.ts';
+import { timed } from './timing.ts';
 import {
   batchVersion,
   errorMessage,
@@ -51,7 +52,7 @@ export class LegacyCallers {
     const answer = answerOf(exchange, session);
     const text = await this.#answerTo(exchange, session, message, answer);
     if (text === undefined) answer.abandon();
-    else answer.send(text);
+    else timed('serialise', () => answer.send(text));
   }
 
   /** Batches existed in one revision only; there each message is answered as if it had come alone. */

@@ -28,6 +28,7 @@ import {
 } from './server.ts';
 import { LegacySessions } from './session.ts';
 import { sendEmpty, sendJson } from './sse.ts';
+import { timed } from './timing.ts';
 import { visibleAliases } from './visible-aliases.ts';
 import { errorMessage, modernVersions, type RpcId, rpcCode } from './wire.ts';
 
@@ -229,7 +230,9 @@ export class LoopbackGateway implements Gateway {
       return;
     }
     const inForce = this.#inForce();
-    const admission = admit({ headers: request.headers, endpoint }, this.#identify, this.#doorPolicy(inForce));
+    const admission = timed('admit', () =>
+      admit({ headers: request.headers, endpoint }, this.#identify, this.#doorPolicy(inForce)),
+    );
     if (!admission.ok) {
       this.#reject(response, admission);
       return;
@@ -276,7 +279,8 @@ export class LoopbackGateway implements Gateway {
     }
     asked.id = idOf(body.json);
     const headers = request.headers as McpHeaders;
-    const era = plainEra(headers, body.json) ?? (await loadClassify())(headers, body.json, limits.batch);
+    const plain = timed('era', () => plainEra(headers, body.json));
+    const era = plain ?? (await loadClassify())(headers, body.json, limits.batch);
     switch (era.era) {
       case 'legacy':
         return this.#legacy.post(exchange, era.message);

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { GatewayLimits } from '../policy/document.ts';
 import type { Json } from '../policy/json.ts';
 import { idOf } from './era.ts';
+import { timed } from './timing.ts';
 import { errorMessage, nestsDeeperThan, type RpcError, type RpcId, rpcCode } from './wire.ts';
 
 // An import of node:http makes Node load all its names, and with them the WebSocket client it brings along: 13 MB and 40 ms.
@@ -130,7 +131,7 @@ export async function readJsonBody(request: IncomingMessage, limits: GatewayLimi
   if (!isUtf8(bytes)) return refused(400, rpcCode.parseError, 'Parse error: the message is not UTF-8');
   let json: Json;
   try {
-    json = JSON.parse(bytes.toString('utf8')) as Json;
+    json = timed('era', () => JSON.parse(bytes.toString('utf8')) as Json);
   } catch {
     // The parser's own words quote the message; what matters is said.
     return refused(400, rpcCode.parseError, 'Parse error: the message is not JSON');
