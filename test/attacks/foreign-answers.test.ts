@@ -88,15 +88,16 @@ describe('when a handle gets into other hands', () => {
     house = await openScripted({ tools: { asks } });
     const stolen = await park();
     const state = stolen.requestState;
+    const marker = state.slice(0, state.lastIndexOf('.') + 1);
     const forged = [
       `${state}-TAMPERED`,
       `${state}=`,
       state.slice(0, -1),
-      `gatehouse.${Buffer.alloc(64).toString('base64url')}`,
-      'gatehouse.',
-      'gatehouse.💥',
+      `${marker}${Buffer.alloc(64).toString('base64url')}`,
+      marker,
+      `${marker}💥`,
       ...Array.from({ length: 20 }, (_, i) => {
-        const at = 10 + i * 3;
+        const at = marker.length + i * 3;
         return `${state.slice(0, at)}${state[at] === 'A' ? 'B' : 'A'}${state.slice(at + 1)}`;
       }),
     ];
@@ -109,13 +110,16 @@ describe('when a handle gets into other hands', () => {
     expect(house.heard).toEqual([]);
   });
 
-  it('is worth nothing to another Gatehouse', async () => {
+  it('is to another Gatehouse what any state of a server is: nothing goes on with it, and what is called asks anew', async () => {
     house = await openScripted({ tools: { asks } });
     const stolen = await park();
     await house.close();
     house = await openScripted({ tools: { asks } });
     const params = { name: 'asks', arguments: { a: 1 }, ...yes(stolen) };
-    expect((await modern(house, 'tools/call', params, elicitation)).json.error).toMatchObject({ code: -32602 });
+    const { result } = (await modern(house, 'tools/call', params, elicitation)).json;
+    expect(result).toMatchObject({ resultType: 'input_required' });
+    expect(result).not.toMatchObject({ requestState: stolen.requestState });
+    expect(house.heard).toEqual([]);
   });
 });
 
