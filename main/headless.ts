@@ -14,7 +14,8 @@ const USAGE = `usage: headless --data DIR [--port N] [--org org.json] [--client 
   --data DIR     folder for the record, the policy and the settings
   --port N       port on 127.0.0.1; 0 picks a free one (default 0)
   --org FILE     enrolment file of the organisation; needed the first time only
-  --client NAME  gives this AI app a new token; may be repeated`;
+  --client NAME  gives this AI app a new token; may be repeated
+  --diagnostics  prints what it measured of itself at each SIGUSR2`;
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -24,6 +25,7 @@ interface Options {
   readonly port: number;
   readonly org?: string;
   readonly clients: readonly string[];
+  readonly diagnostics: boolean;
 }
 
 function readOptions(argv: readonly string[]): Options | string {
@@ -35,6 +37,7 @@ function readOptions(argv: readonly string[]): Options | string {
         port: { type: 'string', default: '0' },
         org: { type: 'string' },
         client: { type: 'string', multiple: true, default: [] },
+        diagnostics: { type: 'boolean', default: false },
       },
     });
     if (!values.data) return 'expected --data DIR, found none';
@@ -43,7 +46,8 @@ function readOptions(argv: readonly string[]): Options | string {
     if (!(port <= 65_535)) return `expected --port from 0 to 65535, found "${values.port}"`;
     const wrong = refuseNames(values.client);
     if (wrong !== undefined) return wrong;
-    return { data: resolve(values.data), port, clients: values.client, ...(values.org ? { org: values.org } : {}) };
+    const { client: clients, diagnostics } = values;
+    return { data: resolve(values.data), port, clients, diagnostics, ...(values.org ? { org: values.org } : {}) };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -135,6 +139,10 @@ async function main(): Promise<void> {
     clients: Object.fromEntries(clients),
     policy: status.organisation && status.policy ? { org: status.organisation, version: status.policy.version } : null,
   };
+  if (options.diagnostics) {
+    const { startDiagnostics } = await import('./diagnostics.ts');
+    startDiagnostics((line) => process.stdout.write(`${line}\n`));
+  }
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   settleMemory();
 }
