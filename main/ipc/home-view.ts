@@ -77,7 +77,7 @@ function wish({ kind, definition, tool, serverTitle }: ApprovalQuestion): string
     case 'prompt':
       return `It wants to use the prompt ${titleOf(definition, tool)} of ${serverTitle}.`;
     case 'resource':
-      return `It wants to read ${tool} from ${serverTitle}.`;
+      return `It wants to read from ${serverTitle}: ${tool}`;
     default:
       return kind satisfies never;
   }

@@ -3,7 +3,7 @@ import { words } from '../words/current.ts';
 import { Sentence } from './sentence.tsx';
 import { VisibleText } from './visible-text.tsx';
 
-/** "**Claude** used **Read file** in **Files**", "**Claude** read **file:///…** from **Files**". */
+/** "**Claude** used **Read file** in **Files**", "**Claude** read from **Files**: **file:///…**". */
 export function CallSentence({ call }: { call: CallView }) {
   return (
     <Sentence

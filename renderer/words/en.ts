@@ -159,7 +159,7 @@ export const en = {
     reading: (hour: string, allowed: number, refused: number) =>
       `${hour}: ${digits.format(allowed)} allowed${refused > 0 ? `, ${digits.format(refused)} refused` : ''}`,
   },
-  /** What an app did; as it runs; where it was refused. */
+  /** What an app did; as it runs; where it was refused. Addresses can be long and are the app's choice: they come last. */
   call: {
     use: {
       done: '{app} used {tool} in {set}',
@@ -167,14 +167,14 @@ export const en = {
       refused: '{app} tried to use {tool} in {set}',
     },
     read: {
-      done: '{app} read {tool} from {set}',
-      running: '{app} is reading {tool} from {set}',
-      refused: '{app} tried to read {tool} from {set}',
+      done: '{app} read from {set}: {tool}',
+      running: '{app} is reading from {set}: {tool}',
+      refused: '{app} tried to read from {set}: {tool}',
     },
     watch: {
-      done: '{app} follows changes of {tool} in {set}',
-      running: '{app} begins to follow changes of {tool} in {set}',
-      refused: '{app} tried to follow changes of {tool} in {set}',
+      done: '{app} follows changes in {set}: {tool}',
+      running: '{app} begins to follow changes in {set}: {tool}',
+      refused: '{app} tried to follow changes in {set}: {tool}',
     },
     prompt: {
       done: '{app} used the prompt {tool} of {set}',
@@ -544,7 +544,7 @@ export const en = {
     wants: {
       tool: '{app} wants to use {tool} in {set}',
       prompt: '{app} wants to use the prompt {tool} of {set}',
-      resource: '{app} wants to read {tool} from {set}',
+      resource: '{app} wants to read from {set}: {tool}',
     },
     forYou: 'for you, {user}',
     position: (position: number, of: number) => `${digits.format(position)} of ${digits.format(of)}`,

@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -26,9 +27,9 @@ describe('when Activity holds more than the use of tools', () => {
     const { page } = await stage.open({ hash: '#/activity', clockAt: now, fake: { newest: sampleOtherCalls } });
     await page.locator('.call-scroll li').first().waitFor();
     expect((await textsOf(page, '.call-scroll .call-sentence')).slice(0, 7)).toEqual([
-      'Claude Code read repo://acme/website/contents/README.md from GitHub',
+      'Claude Code read from GitHub: repo://acme/website/contents/README.md',
       'Claude Code used the prompt Review a pull request of GitHub',
-      'Claude Code follows changes of issue://acme/website/118 in GitHub',
+      'Claude Code follows changes in GitHub: issue://acme/website/118',
       'Claude Code asked GitHub for suggestions for Review a pull request',
       'Claude Code used Create issue in GitHub',
       'Claude Code tried to use the prompt Daily of GitHub',
@@ -44,7 +45,7 @@ describe('when Activity holds more than the use of tools', () => {
   it('finds them by search and by outcome like any other', async () => {
     const { page } = await stage.open({ hash: '#/activity', clockAt: now, fake: { newest: sampleOtherCalls } });
     await page.getByLabel('Search the record').fill('README.md');
-    await page.getByText('read repo://acme/website/contents/README.md').waitFor();
+    await page.getByText('repo://acme/website/contents/README.md').waitFor();
     await page.clock.runFor(500);
     expect(await textsOf(page, '.call-scroll .call-sentence')).toHaveLength(1);
     await page.getByLabel('Search the record').fill('');
@@ -134,7 +135,7 @@ describe('when the question is not about a tool', () => {
     [
       'reading',
       sampleReadQuestion(now),
-      'Cursor wants to read repo://acme/website/contents/.env from GitHub',
+      'Cursor wants to read from GitHub: repo://acme/website/contents/.env',
       'Address',
     ],
     [
@@ -155,6 +156,28 @@ describe('when the question is not about a tool', () => {
     await page.getByRole('alertdialog').waitFor();
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(sentence);
     expect((await textsOf(page, '.approval-fields dt'))[0]).toBe(label);
+    await page.context().close();
+  });
+
+  it('keeps who is read from and every button in sight, however long the address is', async () => {
+    const tool = `repo://acme/${'from%20Bank/'.repeat(700)}`;
+    const question = { ...sampleReadQuestion(now), tool, toolTitle: tool };
+    const fake = { questions: [{ ...question, fields: [{ path: 'uri', label: 'Address', value: tool }] }] };
+    const { page } = await stage.open({ hash: '#/approval', width: 480, height: 560, clockAt: now, fake });
+    await page.getByRole('alertdialog').waitFor();
+    await page.clock.runFor(1_000);
+    const seen = (box: { y: number; height: number } | null) => box !== null && box.y >= 0 && box.y + box.height <= 560;
+    for (const name of ['Deny', 'Allow once']) {
+      expect(seen(await page.getByRole('button', { name }).boundingBox()), name).toBe(true);
+    }
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toMatch(
+      /^Cursor wants to read from GitHub: repo/u,
+    );
+    await page.clock.resume();
+    const axe = await new AxeBuilder({ page }).analyze();
+    expect(
+      axe.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`),
+    ).toEqual([]);
     await page.context().close();
   });
 });

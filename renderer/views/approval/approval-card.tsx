@@ -69,7 +69,7 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
           </span>
         </span>
         <div>
-          <h1 id={titleId}>
+          <h1 id={titleId} {...(mayScroll(question) && { tabIndex: 0 })}>
             <Sentence
               text={approval.wants[question.kind]}
               parts={{
@@ -135,6 +135,11 @@ export function ApprovalCard({ question, position, count, notice, onAnswer }: Pr
       </footer>
     </section>
   );
+}
+
+/** A long sentence scrolls in its place, which keys must reach too. One this short has room even at twice the size. */
+function mayScroll({ app, toolTitle, serverTitle }: QuestionView): boolean {
+  return app.length + toolTitle.length + serverTitle.length > 40;
 }
 
 function Arguments({ question }: { question: QuestionView }) {

@@ -236,7 +236,7 @@ describe('when Home says what needs someone', () => {
     ]).toEqual([
       'It wants to use Create issue in GitHub.',
       'It wants to use the prompt Review a change of GitHub.',
-      'It wants to read file:///a_b from GitHub.',
+      'It wants to read from GitHub: file:///a_b',
     ]);
   });
 });
