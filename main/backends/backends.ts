@@ -76,6 +76,8 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   /** Raw params of each notifications/progress for this request. Asking for it adds a progressToken for this hop. */
   readonly onProgress?: (params: JsonObject) => void;
+  /** The server ended the stream of its answer on purpose and names the milliseconds after which to come back (2025-11-25, Streamable HTTP, `retry`). */
+  readonly onPolling?: (retryMs: number) => void;
   /** What the caller can fulfil, declared to a modern backend with this request. Default {}: nothing. */
   readonly clientCapabilities?: JsonObject;
   /** Sent to a modern backend as the request's `_meta` log level; a 2025 server is told with logging/setLevel. */

@@ -27,6 +27,8 @@ export interface StreamFor {
   readonly cameOn: CameOn;
   /** Largest event, in bytes. */
   readonly most: number;
+  /** The server ended the stream on purpose, and says when to come back. */
+  readonly onPolling?: ((retryMs: number) => void) | undefined;
 }
 
 export const serverStream: StreamFor = { id: undefined, cameOn: 'server', most: OTHER_BYTES };
@@ -40,6 +42,8 @@ export async function followStream(
 ): Promise<void> {
   const stream = await readStream(source, answer, what);
   if (stream.answered || signal.aborted) return;
+  const onPurpose = stream.lastEventId !== undefined && stream.broken === undefined;
+  if (onPurpose && stream.retryMs !== undefined) what.onPolling?.(stream.retryMs);
   if (stream.lastEventId !== undefined) await resumeStream(source, stream, what, signal);
   else if (stream.broken !== undefined) throw stream.broken;
 }

@@ -62,7 +62,7 @@ export class HttpWire implements Wire {
         body: JSON.stringify(message),
         ...(options.signal && { signal: options.signal }),
       });
-      await this.#receive(message, answer, options.signal);
+      await this.#receive(message, answer, options);
     } catch (error) {
       throw this.#explain(error);
     }
@@ -120,7 +120,7 @@ export class HttpWire implements Wire {
     return headers;
   }
 
-  async #receive(message: JsonObject, answer: HttpAnswer, signal: AbortSignal | undefined): Promise<void> {
+  async #receive(message: JsonObject, answer: HttpAnswer, { signal, onPolling }: SendOptions): Promise<void> {
     const { id, method } = message;
     const status = answer.statusCode;
     if (status < 200 || status > 299) return this.#refused(message, status, await readExcerpt(answer));
@@ -134,7 +134,7 @@ export class HttpWire implements Wire {
       const body = await readBody(answer, most);
       this.#deliver(parseMessage(body.toString('utf8')), body.length, cameOn);
     } else if (type === 'text/event-stream') {
-      await this.#follow(answer, { id, cameOn, most }, signal);
+      await this.#follow(answer, { id, cameOn, most, onPolling }, signal);
     } else {
       answer.destroy();
       throw new WireFailure(

@@ -142,6 +142,7 @@ export class Rpc {
       const send = this.wire.send(message, {
         signal: closeStream.signal,
         ...(options.headers && { headers: options.headers }),
+        ...(options.onPolling && { onPolling: options.onPolling }),
       });
       send.then(
         () => {

@@ -29,6 +29,8 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** HTTP only. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** HTTP only: see RequestOptions. */
+  readonly onPolling?: ((retryMs: number) => void) | undefined;
 }
 
 /** Carries whole JSON-RPC messages both ways and knows nothing of ids. */

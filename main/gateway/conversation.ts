@@ -28,6 +28,8 @@ export interface Conversation {
   makeRoom?(): boolean;
   /** A notification ahead of the result, on this request's own stream; dropped where the caller cannot take one. */
   notify(method: string, params: JsonObject): void;
+  /** The server lets go of its stream, and names the milliseconds after which to come back: a legacy caller that can is told the same. */
+  pause?(ms: number): void;
   /**
    * Asks the caller (elicitation/create, sampling/createMessage, roots/list) and waits for its answer. For a legacy caller a request on this
    * request's stream; a modern caller gets `input_required` and answers with its next request. Rejects with AskFailure when the caller did not

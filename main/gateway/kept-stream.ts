@@ -83,6 +83,11 @@ export class KeptStream implements Outlet {
     this.#connection?.pulse();
   }
 
+  /** Its caller, which must be one that was primed, is to come back for the rest ("Resumability and Redelivery"). */
+  pause(ms: number): void {
+    if (!this.#ended) this.#connection?.pause(ms);
+  }
+
   end(): void {
     if (this.#ended) return;
     this.#ended = true;

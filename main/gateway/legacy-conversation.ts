@@ -60,6 +60,10 @@ export class LegacyConversation implements Conversation, RunningRequest {
     return this.#answer.tell(messageText);
   }
 
+  pause(ms: number): void {
+    if (this.standing.events.primes) this.#answer.pause(ms);
+  }
+
   ask(
     method: string,
     params: JsonObject,

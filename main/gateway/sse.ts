@@ -15,6 +15,8 @@ export interface Outlet {
   /** A comment: keeps connections that would time out in silence. */
   pulse(): void;
   end(): void;
+  /** Ends the connection, not the stream. */
+  pause?(ms: number): void;
 }
 
 /** One connection that carries text/event-stream. JSON text has no raw line breaks, so a message is always one `data:` line. */
@@ -60,6 +62,11 @@ export class EventStream implements Outlet {
 
   pulse(): void {
     if (this.open && this.#response.writableLength === 0) this.#response.write(': waiting\n\n');
+  }
+
+  /** The caller is to come back after so many milliseconds. */
+  pause(ms: number): void {
+    if (this.open) this.#response.end(`retry: ${ms}\n\n`);
   }
 
   end(): void {
@@ -108,6 +115,11 @@ export class Answer {
   /** Called now and then while the answer is outstanding. Callers commonly give up on headers that take minutes. */
   pulse(): void {
     this.#open()?.pulse();
+  }
+
+  /** Ends the connection of a stream that outlives it: its caller is to come back after so many milliseconds. */
+  pause(ms: number): void {
+    this.#open()?.pause?.(ms);
   }
 
   /** Turns the answer into a stream now. */

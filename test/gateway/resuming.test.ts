@@ -32,6 +32,39 @@ const progress = (messages: readonly JsonObject[]) =>
     .filter(({ method }) => method === 'notifications/progress')
     .map(({ params }) => (params as JsonObject).progress);
 
+describe('when a server lets go of its stream and names a time to come back', () => {
+  const slow =
+    (end: Promise<void>): Script =>
+    async (conversation) => {
+      conversation.pause?.(50);
+      await end;
+      return text('done');
+    };
+
+  it('lets go of the caller, too, which gets the answer when it comes back', async () => {
+    let end = () => {};
+    const ends = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    house = await openScripted({ tools: { slow: slow(ends) } });
+    const app = await openSession(house);
+    const first = await app.call('slow');
+    await first.ended();
+    expect(first.messages).toEqual([]);
+    expect(first.lastId).not.toBe('');
+    const again = await app.listen(first.lastId);
+    end();
+    await again.answer(1);
+    await again.ended();
+  });
+
+  it('keeps a caller that cannot come back', async () => {
+    house = await openScripted({ tools: { slow: slow(Promise.resolve()) } });
+    const app = await openSession(house, {}, { version: '2025-06-18' });
+    expect((await app.request('tools/call', { name: 'slow' })).json.result).toMatchObject(text('done'));
+  });
+});
+
 describe('when the connection of a request breaks off', () => {
   it('replays what was missed and goes on live, to the answer', async () => {
     const { tool, say, end } = steps();
