@@ -65,6 +65,23 @@ function tamper(sql: string): void {
   db.close();
 }
 
+describe('when servers asked apps for something', () => {
+  it('is intact with questions of a call, of a call of their own as once recorded, of none, and counted ones', () => {
+    const store = folder.open();
+    const begin = beginOf();
+    const input = { kind: 'call.input', method: 'roots/list', answer: 'ok', digest: 'a'.repeat(64) } as const;
+    store.writer.append(begin);
+    store.writer.append({ ...input, callId: begin.callId });
+    store.writer.append({ ...input, callId: crypto.randomUUID(), alias: 'files', app: 'Cursor' });
+    store.writer.append({ ...input, alias: 'files', app: 'Cursor' });
+    const counted = store.writer.append({ ...input, alias: 'files', answer: 'not-allowed', more: 7 });
+    store.writer.append(endOf(begin.callId));
+    store.close();
+    expect(counted.callId).toBeNull();
+    expect(verifyAuditFile(folder.path())).toMatchObject({ ok: true, rows: 6 });
+  });
+});
+
 describe('when a record is as it was written', () => {
   it('is accepted, with its length and head as a checkpoint, and left exactly as it was', () => {
     const file = writeRecord();
