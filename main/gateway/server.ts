@@ -21,11 +21,13 @@ export type ListenOutcome =
   | { readonly ok: true; readonly port: number }
   | { readonly ok: false; readonly code: 'port-in-use' | 'not-permitted'; readonly message: string };
 
+type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
 /**
  * The loopback HTTP server. Slow senders are cut off (10 s for headers, 60 s for a whole request, looked at every
  * 5 s); an answer may take as long as it takes.
  */
-export function createLoopbackServer(handle: (request: IncomingMessage, response: ServerResponse) => void): Server {
+export function createLoopbackServer(handle: Handle): Server {
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -34,13 +36,36 @@ export function createLoopbackServer(handle: (request: IncomingMessage, response
       keepAliveTimeout: 65_000,
       maxHeaderSize: headerLimit,
       noDelay: true,
+      // Every request comes to `unlessEnded`: none is answered by Node itself. Whose Host it must be, the door says.
+      requireHostHeader: false,
     },
-    handle,
+    unlessEnded(handle),
   );
   server.timeout = 0;
   server.maxConnections = 2_048;
   server.on('clientError', refuseBytes);
+  const goOn: Handle = (request, response) => {
+    response.writeContinue();
+    handle(request, response);
+  };
+  server.on('checkContinue', unlessEnded(goOn));
+  server.on('checkExpectation', unlessEnded(refuseExpectation));
   return server;
+}
+
+/**
+ * What follows an answer that ends its connection is not answered (RFC 9112 §9.6). Node would let it be, ahead of what came before it, and
+ * then end the whole process for having answered out of order.
+ */
+function unlessEnded(handle: Handle): Handle {
+  return (request, response) => {
+    if (!request.socket.writableEnded) handle(request, response);
+  };
+}
+
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const message = 'Expectation failed: only 100-continue is known';
+  sendAndClose(response, 417, { code: rpcCode.refused, message });
 }
 
 /** Bytes that never became a request: too many of them, too slow, or not HTTP. Said as every other refusal is said. */
