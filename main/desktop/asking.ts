@@ -19,9 +19,9 @@ export function followQuestions(app: App, windows: Windows, notices: Notices, lo
       notified.delete(id);
       withdraw();
     }
-    for (const { id, app: from, toolTitle, serverTitle } of questions) {
+    for (const { id, kind, app: from, toolTitle, serverTitle } of questions) {
       if (notified.has(id)) continue;
-      const body = words.asksBody(words.wantsTo(oneLine(from), oneLine(toolTitle), oneLine(serverTitle)));
+      const body = words.asksBody(words.wantsTo[kind](oneLine(from), oneLine(toolTitle), oneLine(serverTitle)));
       notified.set(
         id,
         notices.show({ title: words.asksTitle, body, lasting: true, onClick: () => windows.approval.focus() }),

@@ -3,7 +3,11 @@ export const words = {
   product: 'Gatehouse',
   approvalTitle: 'Gatehouse asks',
   /** The sentence of a question. Never its arguments. */
-  wantsTo: (app: string, tool: string, toolSet: string) => `${app} wants to use “${tool}” in ${toolSet}.`,
+  wantsTo: {
+    tool: (app: string, tool: string, toolSet: string) => `${app} wants to use “${tool}” in ${toolSet}.`,
+    prompt: (app: string, tool: string, toolSet: string) => `${app} wants to use the prompt “${tool}” of ${toolSet}.`,
+    resource: (app: string, tool: string, toolSet: string) => `${app} wants to read from ${toolSet}: ${tool}.`,
+  },
   asksTitle: 'Your answer is needed',
   asksBody: (sentence: string) => `${sentence} Nothing happens until you answer.`,
   stillHere: {

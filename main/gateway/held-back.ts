@@ -138,9 +138,9 @@ export function changesInWords(verdict: PinVerdict): string {
     case 'changed':
       return describeChanges(verdict.changes);
     case 'unpinned':
-      return 'This action is new: it is not among those your organisation approved.';
+      return 'This is new: it is not among what your organisation approved.';
     case 'missing':
-      return 'This action was approved, but is no longer offered.';
+      return 'This was approved, but is no longer offered.';
     default:
       return verdict satisfies never;
   }
