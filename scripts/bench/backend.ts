@@ -1,13 +1,13 @@
 // A raw Streamable HTTP MCP server with as little in it as the protocol allows: what the gateway's cost is measured against.
-// Ten endpoints /mcp/0 … /mcp/9 with a hundred tools each. Prints {"ready":true,"port":N}.
+// Any number of endpoints /mcp/0, /mcp/1 … with a hundred tools each, or as many as /mcp/0?tools=N says. Prints {"ready":true,"port":N}.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-const TOOLS_PER_ENDPOINT = 100;
+const TOOLS = 100;
 
 const tool = (index: number) => ({
   name: `tool_${index}`,
   title: `Tool ${index}`,
-  description: `Answers with the text it was given. One of ${TOOLS_PER_ENDPOINT}, number ${index}.`,
+  description: `Answers with the text it was given. Number ${index}.`,
   inputSchema: {
     type: 'object',
     properties: {
@@ -18,7 +18,14 @@ const tool = (index: number) => ({
   },
   annotations: { readOnlyHint: true, openWorldHint: false },
 });
-const list = { tools: Array.from({ length: TOOLS_PER_ENDPOINT }, (_, index) => tool(index)) };
+const lists = new Map<string, object>();
+
+function listFor(url: string): object {
+  const length = Number(/[?&]tools=(\d+)/.exec(url)?.[1] ?? TOOLS);
+  const made = lists.get(url) ?? { tools: Array.from({ length }, (_, index) => tool(index)) };
+  lists.set(url, made);
+  return made;
+}
 
 interface Message {
   id?: number | string;
@@ -26,7 +33,7 @@ interface Message {
   params?: { arguments?: { text?: string }; protocolVersion?: string };
 }
 
-function answer({ method, params }: Message): unknown {
+function answer(url: string, { method, params }: Message): unknown {
   switch (method) {
     case 'initialize':
       return {
@@ -35,7 +42,7 @@ function answer({ method, params }: Message): unknown {
         serverInfo: { name: 'bench', version: '1.0.0' },
       };
     case 'tools/list':
-      return list;
+      return listFor(url);
     case 'tools/call':
       return { content: [{ type: 'text', text: params?.arguments?.text ?? '' }] };
     default:
@@ -56,7 +63,7 @@ function respond(request: IncomingMessage, response: ServerResponse): void {
       response.writeHead(202).end();
       return;
     }
-    const result = answer(message);
+    const result = answer(request.url ?? '', message);
     const body = JSON.stringify(
       result === undefined
         ? { jsonrpc: '2.0', id: message.id, error: { code: -32601, message: `Method not found: ${message.method}` } }
