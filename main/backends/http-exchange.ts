@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher, Pool } from 'undici';
+import { FewSet } from '../policy/few.ts';
 import { MessageRefused } from './message.ts';
 import { WireFailure } from './wire.ts';
 
@@ -32,7 +33,7 @@ export class HttpAgents {
   #shared: SharedPool | undefined;
   #destroyed = false;
   /** Answers whose body was given up, or is still being read. */
-  readonly #open = new Set<HttpAnswer>();
+  readonly #open = new FewSet<HttpAnswer>();
 
   /** Undefined until the library is loaded. */
   poolOf(origin: string): Pool | undefined {
@@ -64,7 +65,7 @@ export class HttpAgents {
 
   /** Ends what is under way; more may begin. */
   abortOpen(): void {
-    for (const answer of [...this.#open]) answer.destroy();
+    for (const answer of this.#open.values()) answer.destroy();
   }
 
   /** Ends what is under way, for good; the connections go with the last session that uses them. */

@@ -1,3 +1,4 @@
+import { FewSet } from '../policy/few.ts';
 import { answerBytes, MESSAGE_BYTES, OTHER_BYTES } from './message.ts';
 
 const MOST = 1_000;
@@ -7,12 +8,12 @@ const MOST = 1_000;
  * which of them a line is, shows only at its end.
  */
 export class OwedAnswers {
-  readonly #ids = new Set<number>();
+  readonly #ids = new FewSet<number>();
 
   sent(id: number, method: string): void {
     if (answerBytes(method) <= OTHER_BYTES) return;
     this.#ids.add(id);
-    const [oldest] = this.#ids;
+    const oldest = this.#ids.first();
     if (this.#ids.size > MOST && oldest !== undefined) this.#ids.delete(oldest);
   }
 

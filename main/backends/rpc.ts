@@ -1,3 +1,4 @@
+import { FewMap } from '../policy/few.ts';
 import { isJsonObject, type Json, type JsonObject } from '../policy/json.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { BackendReply, Origin, RequestOptions, ServerRequest } from './backends.ts';
@@ -64,7 +65,7 @@ export class Rpc {
   readonly #log: Log;
   readonly #served: ServerRequests;
   readonly #origins = new Origins();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new FewMap<number, Pending>();
   readonly #owed = new OwedAnswers();
   #events: RpcEvents | undefined;
   #failure: BackendFailure | undefined;
@@ -175,7 +176,7 @@ export class Rpc {
   #reject(failure: BackendFailure): void {
     this.#failure ??= failure;
     this.#served.end(failure);
-    for (const pending of [...this.#pending.values()]) pending.settle(failure);
+    for (const pending of this.#pending.values()) pending.settle(failure);
   }
 
   #lost(loss: WireLoss): void {

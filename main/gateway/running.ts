@@ -1,3 +1,4 @@
+import { FewMap, FewSet } from '../policy/few.ts';
 import type { StopReason } from './stop.ts';
 
 /** A request under way, from the side of what watches over all of them. */
@@ -19,11 +20,11 @@ const primeMs = 400;
 
 /** Every request under way, so that closing can wait for them and an app that lost its key is stopped. */
 export class RunningRequests {
-  readonly #requests = new Set<RunningRequest>();
-  readonly #perApp = new Map<string, number>();
+  readonly #requests = new FewSet<RunningRequest>();
+  readonly #perApp = new FewMap<string, number>();
   readonly #waiting = new Set<() => void>();
   /** Requests not yet looked at for priming, oldest first. */
-  readonly #unprimed = new Set<RunningRequest>();
+  readonly #unprimed = new FewSet<RunningRequest>();
   #priming: NodeJS.Timeout | undefined;
 
   start(request: RunningRequest): void {
@@ -49,12 +50,12 @@ export class RunningRequests {
   }
 
   stopWhere(stops: (appId: string) => boolean, reason: StopReason): void {
-    for (const request of [...this.#requests]) if (stops(request.appId)) request.stop(reason);
+    for (const request of this.#requests.values()) if (stops(request.appId)) request.stop(reason);
   }
 
   pulse(): void {
     const now = Date.now();
-    for (const request of this.#requests) if (now - request.since >= quietMs) request.pulse();
+    for (const request of this.#requests.values()) if (now - request.since >= quietMs) request.pulse();
   }
 
   /** Resolves when nothing runs any more, or after `ms`. */
@@ -74,7 +75,7 @@ export class RunningRequests {
   readonly #prime = (): void => {
     this.#priming = undefined;
     const now = Date.now();
-    for (const request of this.#unprimed) {
+    for (const request of this.#unprimed.values()) {
       const wait = request.since + primeMs - now;
       if (wait > 0) {
         this.#priming = setTimeout(this.#prime, wait).unref();

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { BackendReply } from '../backends/backends.ts';
+import { FewMap } from '../policy/few.ts';
 import type { JsonObject } from '../policy/json.ts';
 import type { Clock } from '../ports.ts';
 import { type CallingApp, type Endpoint, endpointKey } from './admit.ts';
@@ -39,7 +40,7 @@ export class LegacySession implements Listening {
   readonly capabilities: JsonObject;
   readonly clientInfo: JsonObject;
   readonly offered: JsonObject;
-  readonly running = new Map<RpcId, { stop(reason: StopReason): void; tell(messageText: string): boolean }>();
+  readonly running = new FewMap<RpcId, { stop(reason: StopReason): void; tell(messageText: string): boolean }>();
   readonly asks: Asks;
   readonly events: SessionEvents;
   /** Undefined until the caller set one. */
@@ -149,7 +150,7 @@ export class LegacySessions {
 
   end(session: LegacySession): void {
     if (!this.#sessions.delete(session.id)) return;
-    for (const running of [...session.running.values()]) running.stop('caller');
+    for (const running of session.running.values()) running.stop('caller');
     session.asks.fail('caller-gone');
     session.events.close();
     this.#onEnd(session.session);

@@ -1,4 +1,5 @@
 import type { BackendReply, BackendSession, ClientSide, Origin, ServerRequest } from '../backends/backends.ts';
+import { FewSet } from '../policy/few.ts';
 import { isJsonObject, type JsonObject } from '../policy/json.ts';
 import type { Log } from '../ports.ts';
 import type { CallingApp, Endpoint } from './admit.ts';
@@ -36,7 +37,7 @@ export class Side implements ClientSide {
   readonly capabilities: JsonObject;
   readonly prefers: 'legacy' | 'modern';
   /** Requests of the caller that are under way in this session. */
-  readonly running = new Set<CallOrigin>();
+  readonly running = new FewSet<CallOrigin>();
   readonly #standing: Listening | undefined;
   readonly #questions: ServerQuestions;
   readonly #inForce: () => InForce;
@@ -208,7 +209,7 @@ export class Side implements ClientSide {
   }
 
   async #ask({ method, params, origin, signal }: ServerRequest): Promise<BackendReply> {
-    const calls = origin instanceof CallOrigin ? [origin] : [...this.running];
+    const calls = origin instanceof CallOrigin ? [origin] : this.running.values();
     const [call, another] = calls;
     // Where the connection cannot tell which of several calls a question belongs to, it is their session's, and ends with none of them.
     const asked =
