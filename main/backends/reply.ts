@@ -9,7 +9,8 @@ export function replyOf(message: JsonObject): BackendReply | undefined {
     const { code, message: text } = message.error;
     const error = {
       ...message.error,
-      code: typeof code === 'number' ? code : INTERNAL_ERROR,
+      // Not a whole number, it is none to a client that looks (JSON-RPC 2.0 §5.1).
+      code: typeof code === 'number' && Number.isSafeInteger(code) ? code : INTERNAL_ERROR,
       message: typeof text === 'string' ? text : 'The server gave no message.',
     };
     return { ok: false, error };

@@ -25,7 +25,7 @@ const quietMs = 40;
 export function exchange(
   port: number,
   pieces: readonly (string | Buffer)[],
-  { expected = 1, ms = 4_000, hangUp = false }: { expected?: number; ms?: number; hangUp?: boolean } = {},
+  { expected = 1, ms = 10_000, hangUp = false }: { expected?: number; ms?: number; hangUp?: boolean } = {},
 ): Promise<RawExchange> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

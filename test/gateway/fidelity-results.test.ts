@@ -118,6 +118,24 @@ describe('when a server answers', () => {
     });
   });
 
+  it('an error that is none to a client that looks gets a code and words, and keeps the rest', async () => {
+    const bad = ['{"x":1,"code":1.5,"message":"no","data":[]}', '{"x":1,"code":1e999,"message":"no","data":[]}'];
+    await ways.each(async (way) => {
+      for (const text of bad) {
+        way.puppet.acts['tools/call'] = () => {
+          throw new Refuse(new Raw(text));
+        };
+        const got = await way.app.request('tools/call', requestOf('tools/call', way));
+        expect(got.error).toBe('{"x":1,"code":-32603,"message":"no","data":[]}');
+      }
+      way.puppet.acts['tools/call'] = () => {
+        throw new Refuse(new Raw('{"code":5,"x":1}'));
+      };
+      const got = await way.app.request('tools/call', requestOf('tools/call', way));
+      expect(got.error).toBe('{"code":5,"x":1,"message":"The server gave no message."}');
+    });
+  });
+
   it('other spellings of the same JSON arrive as JavaScript writes them', async () => {
     const spelt =
       '{ "content":[],"b":1,"a":{"2":0,"1":0,"x":0}, "n":[1.0,1E3,-0,9007199254740993,1e999], "u":"\\u0041\\/\\u2028", "twice":1, "twice":2 }';

@@ -25,6 +25,11 @@ export class BareApp {
     this.#suffix = suffix;
   }
 
+  /** What this app sends with each request. */
+  header(name: string): string {
+    return this.#headers[name] ?? '';
+  }
+
   /** Nothing of the body is read yet. */
   raw(method: string, body: unknown, signal?: AbortSignal): Promise<Response> {
     return fetch(`${this.#door.endpoint}${this.#suffix}`, {
