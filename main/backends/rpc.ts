@@ -119,7 +119,8 @@ export class Rpc {
       const closeStream = new AbortController();
       const cancel = () => giveUp(this.#words.cancelled(), 'The caller cancelled the request.');
       const late = () => giveUp(this.#words.late(options.timeoutMs), 'The request took too long.');
-      const timer = setTimeout(late, options.timeoutMs);
+      // Unreferenced timers share one list per length that stays; for others Node makes and ends one with each call that is alone.
+      const timer = setTimeout(late, options.timeoutMs).unref();
       const settle = (outcome: BackendReply | BackendFailure) => {
         if (!this.#pending.delete(id)) return;
         this.#origins.remove(id);
