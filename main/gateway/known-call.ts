@@ -19,13 +19,13 @@ export function knownCall(
   const { depth } = snapshot.document.gateway;
   const argumentsDigest = digestOfArguments(given ?? {}, depth);
   if (argumentsDigest === undefined) {
-    return ended(invalidParams(`"arguments" nest deeper than ${depth} levels, or hold text that is not valid Unicode`));
+    return ended(invalidParams(`"arguments" ${noForm('nest', 'hold', depth)}`));
   }
   const beside = sentBeside(method, params);
   const extraDigest = beside && digestOfArguments(beside, depth);
   if (beside !== undefined && extraDigest === undefined) {
     const what = 'what is sent beside "name" and "arguments"';
-    return ended(invalidParams(`${what} nests deeper than ${depth} levels, or holds text that is not valid Unicode`));
+    return ended(invalidParams(`${what} ${noForm('nests', 'holds', depth)}`));
   }
   // Numbers travel as JavaScript has them: 1.0 is sent on as 1, and integers beyond 2^53 lose digits. What is
   // validated, decided, shown, recorded and forwarded is one value throughout; of a repeated key the last counts.
@@ -43,4 +43,9 @@ export function knownCall(
       }),
   };
   return { ok: true, value: call };
+}
+
+/** Why something has no digest. */
+function noForm(nest: string, hold: string, depth: number): string {
+  return `${nest} deeper than ${depth} levels, or ${hold} text that is not valid Unicode or a number larger than any double`;
 }
