@@ -19,6 +19,8 @@ export interface Rule {
   readonly json: JsonObject;
   /** Offset in the text, for problems found here rather than by Cedar. */
   readonly offset: number;
+  /** The rule as it stands in the text. */
+  readonly text: string;
 }
 
 /** What Cedar says about an error, as far as it is used here. Offsets are bytes of UTF-8. */

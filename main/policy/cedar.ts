@@ -16,8 +16,9 @@ import type { PolicyDocument } from './document.ts';
 import type { JsonObject, Problem } from './json.ts';
 import { lintRules } from './lint.ts';
 import type { Manifest } from './manifest.ts';
+import { PolicySlots } from './policy-slots.ts';
 import { isWellFormed, quote } from './problems.ts';
-import { argumentsRead, attributesNamed, mayApply, mergeReads, typesNamed } from './rule-scope.ts';
+import { argumentsRead, attributesNamed, mayApply, mayConcern, mergeReads, typesNamed } from './rule-scope.ts';
 import { actionOf, describeSubjects, type Subject } from './subjects.ts';
 
 export interface CedarAnnotations {
@@ -159,6 +160,7 @@ function readRules(text: string): { rules: Rule[]; problems: Problem[] } {
     rules.push({
       key,
       offset,
+      text: part,
       // JSON through and through; the library's own type has optional fields where the text has none.
       json: JSON.parse(JSON.stringify(json.json)),
       annotations: {
@@ -209,15 +211,13 @@ function isAhead(rule: JsonObject | undefined, subjects: readonly Subject[]): bo
   return answer.type === 'success' && answer.validationErrors.length + answer.validationWarnings.length === 0;
 }
 
-/**
- * Cedar keeps parsed policy sets by name and never lets go of one. These few names are used in turn, so that months of
- * policy versions take no more memory than eight; an engine whose name was taken parses its text again.
- */
-const slots: { readonly name: string; owner: WeakRef<Engine> | undefined; used: number }[] = Array.from(
-  { length: 8 },
-  (_, i) => ({ name: `gatehouse-${i}`, owner: undefined, used: 0 }),
-);
-let uses = 0;
+const wholeSets = new PolicySlots<Engine>('gatehouse', 8);
+/** A few rules out of many: each of these is small. */
+const parts = new PolicySlots<Engine>('gatehouse-part', 64);
+/** Rules in a part. More are not worth one. */
+const partSize = 50;
+/** More than a laptop's people and the subjects whose arguments rules read. */
+const maxParts = 10_000;
 
 class Engine implements CedarEngine {
   readonly rules: readonly CedarAnnotations[];
@@ -230,6 +230,8 @@ class Engine implements CedarEngine {
   /** What rules ask of anything. A subject's other attributes need not travel with every request. */
   private readonly attributes: ReadonlySet<string>;
   private readonly entities = new Map<string, readonly EntityJson[]>();
+  /** Rules that may have a say, by question and person, and by subject where those are many. */
+  private readonly parts = new Map<string, readonly Rule[]>();
 
   constructor(text: string, rules: readonly Rule[], subjects: readonly Subject[]) {
     this.text = text;
@@ -263,12 +265,15 @@ class Engine implements CedarEngine {
 
   private ask(request: CedarRequest, subject: Subject): CedarVerdict {
     const { question, user } = request;
+    const rules = this.rulesFor(question, user, subject);
+    // Nothing permits.
+    if (rules.length === 0) return { allowed: false, rules: [], errors: [] };
     const answer = statefulIsAuthorized({
       principal: { type: 'User', id: user.id },
       action: { type: 'Action', id: `${question}:${subject.action}` },
       resource: { type: subject.entity, id: subject.id },
       context: contextOf(request.context, subject, this.readsOf(question, subject)),
-      preparsedPolicySetId: this.slot(),
+      preparsedPolicySetId: this.slot(rules),
       entities: [userEntity(user), ...this.entitiesOf(question, subject)],
     });
     if (answer.type === 'failure') return { allowed: false, rules: [], errors: answer.errors.map((e) => e.message) };
@@ -283,8 +288,33 @@ class Engine implements CedarEngine {
     }
     // In the order of the text, so that the same question always gives the same answer.
     const determining = new Set(reason);
-    const rules = this.compiled.filter((rule) => determining.has(rule.key)).map((rule) => rule.annotations);
-    return { allowed: answer.response.decision === 'allow', rules, errors: [] };
+    const named = rules.filter((rule) => determining.has(rule.key)).map((rule) => rule.annotations);
+    return { allowed: answer.response.decision === 'allow', rules: named, errors: [] };
+  }
+
+  /**
+   * A rule whose scope excludes the question, the person or the subject changes nothing about the answer, and Cedar looks at each one
+   * it is given. All rules where leaving some out is not worth it.
+   */
+  private rulesFor(question: Question, user: CedarRequest['user'], subject: Subject): readonly Rule[] {
+    const key = `${question} ${JSON.stringify([user.id, user.groups])}`;
+    const known = this.parts.get(key);
+    const part = known ?? this.compiled.filter((rule) => mayConcern(rule.json, question, user));
+    if (known === undefined) this.keepPart(key, part);
+    if (part.length <= partSize) return part;
+    // One by one only for what is asked again and again.
+    if (this.readsOf(question, subject) === undefined) return this.compiled;
+    const own = `${key} ${subject.action}`;
+    const knownOwn = this.parts.get(own);
+    const mine = knownOwn ?? part.filter((rule) => mayApply(rule.json, targetOf(question, subject)));
+    if (knownOwn === undefined) this.keepPart(own, mine);
+    return mine.length <= partSize ? mine : this.compiled;
+  }
+
+  private keepPart(key: string, part: readonly Rule[]): void {
+    const oldest = this.parts.size >= maxParts ? this.parts.keys().next().value : undefined;
+    if (oldest !== undefined) this.parts.delete(oldest);
+    this.parts.set(key, part);
   }
 
   private readsOf(question: Question, subject: Subject): Reads | undefined {
@@ -313,18 +343,15 @@ class Engine implements CedarEngine {
     return entities;
   }
 
-  /** The name under which Cedar holds this engine's rules, parsing them again if another engine took it. */
-  private slot(): string {
-    const mine = slots.find((slot) => slot.owner?.deref() === this);
-    const slot = mine ?? slots.reduce((oldest, next) => (next.used < oldest.used ? next : oldest));
-    slot.used = ++uses;
-    if (mine === undefined) {
-      slot.owner = undefined;
-      const parsed = preparsePolicySet(slot.name, { staticPolicies: this.text });
+  /** The name under which Cedar holds these rules of this engine. */
+  private slot(rules: readonly Rule[]): string {
+    const all = rules.length === this.compiled.length;
+    const keys = all ? '' : rules.map((rule) => rule.key).join();
+    return (all ? wholeSets : parts).nameOf(this, keys, (name) => {
+      const texts = Object.fromEntries(rules.map((rule) => [rule.key, rule.text]));
+      const parsed = preparsePolicySet(name, { staticPolicies: all ? this.text : texts });
       if (parsed.type === 'failure') throw new Error(parsed.errors.map((e) => e.message).join('; '));
-      slot.owner = new WeakRef(this);
-    }
-    return slot.name;
+    });
   }
 }
 

@@ -24,6 +24,48 @@ export function mayApply(rule: JsonObject, target: Target): boolean {
   return actionMayMatch(own(rule, 'action'), target) && resourceMayMatch(own(rule, 'resource'), target);
 }
 
+/** False only when the rule's scope certainly excludes this question, whatever it is about, or this person. */
+export function mayConcern(
+  rule: JsonObject,
+  question: string,
+  user: { readonly id: string; readonly groups: readonly string[] },
+): boolean {
+  return questionMayMatch(own(rule, 'action'), question) && principalMayMatch(own(rule, 'principal'), user);
+}
+
+/** An action is one of a question's when it is the question's group, or named after it. */
+function questionMayMatch(scope: Json | undefined, question: string): boolean {
+  if (!isJsonObject(scope)) return true;
+  const op = own(scope, 'op');
+  const names = entitiesIn(scope);
+  if ((op !== '==' && op !== 'in') || names === undefined) return true;
+  return names.some(({ id }) => id === question || id.startsWith(`${question}:`));
+}
+
+/** A request carries the person with their groups, and nothing of what groups might be in. */
+function principalMayMatch(
+  scope: Json | undefined,
+  { id, groups }: { readonly id: string; readonly groups: readonly string[] },
+): boolean {
+  if (!isJsonObject(scope)) return true;
+  const isThem = (name: EntityName) => name.type === 'User' && name.id === id;
+  const within = (names: readonly EntityName[] | undefined) =>
+    names?.some((name) => isThem(name) || (name.type === 'Group' && groups.includes(name.id))) ?? true;
+  switch (own(scope, 'op')) {
+    case '==':
+      return entitiesIn(scope)?.some(isThem) ?? true;
+    case 'in':
+      return within(entitiesIn(scope));
+    case 'is': {
+      if (own(scope, 'entity_type') !== 'User') return false;
+      const inner = own(scope, 'in');
+      return !isJsonObject(inner) || within(entitiesIn(inner));
+    }
+    default:
+      return true;
+  }
+}
+
 function actionMayMatch(scope: Json | undefined, target: Target): boolean {
   if (!isJsonObject(scope)) return true;
   const names = entitiesIn(scope);

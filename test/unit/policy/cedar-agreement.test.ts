@@ -22,7 +22,17 @@ const manifest = manifestOf(
 const schema = generateSchema(manifest).text;
 
 const scopes = fc.tuple(
-  fc.constantFrom('principal', 'principal in Group::"x"', 'principal == User::"u"'),
+  fc.constantFrom(
+    'principal',
+    'principal in Group::"x"',
+    'principal in Group::"y"',
+    'principal in User::"u"',
+    'principal == User::"u"',
+    'principal == User::"v"',
+    'principal is User',
+    'principal is User in Group::"x"',
+    'principal is User in Group::"y"',
+  ),
   fc.constantFrom(
     'action',
     'action in Action::"call"',
@@ -98,6 +108,8 @@ describe('when only what rules read is given to Cedar', () => {
   it('decides as Cedar does when it is given everything, checked against the schema', () => {
     const cases = fc.record({
       rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
+      // So many that those of one subject are picked out.
+      others: fc.constantFrom(0, 0, 60),
       question: fc.constantFrom('call' as const, 'unattended' as const),
       subject: fc.oneof(
         {
@@ -116,12 +128,13 @@ describe('when only what rules read is given to Cedar', () => {
           args: fc.record({ uri: word.map((w) => `x:${w}`) }),
         }),
       ),
-      groups: fc.constantFrom([], ['x']),
+      groups: fc.constantFrom([], ['x'], ['x', 'z']),
     });
     let compared = 0;
     fc.assert(
       fc.property(cases, (c) => {
-        const policy = c.rules.join('\n');
+        const other = 'forbid (principal, action == Action::"call:s.b", resource) when { context.app == "B" };';
+        const policy = [...c.rules, ...Array<string>(c.others).fill(other)].join('\n');
         const compiled = compileCedar(policy, manifest);
         // Some combinations can never apply and are refused when compiled; there is nothing to compare then.
         if (!compiled.ok) return;
