@@ -180,7 +180,9 @@ describe('when the app has a session', () => {
     expect(sampled).toMatchObject({ content: [{ text: 'LLM response: Hello from a model' }] });
     await client.setLoggingLevel('info');
     await client.callTool({ name: 'test_tool_with_logging', arguments: {} });
-    expect(heard.slice(-3)).toEqual(['Tool execution started', 'Tool processing data', 'Tool execution completed']);
+    // A list that changed may be told at any time.
+    const logged = heard.filter((each) => each.startsWith('Tool '));
+    expect(logged.slice(-3)).toEqual(['Tool execution started', 'Tool processing data', 'Tool execution completed']);
     await client.close();
   });
 });
