@@ -231,6 +231,17 @@ describe('when any field of any method holds what it should not', () => {
     }
   }, 60_000);
 
+  it('an argument that would become another one on the way is refused, and says why', async () => {
+    const session = await openSession();
+    const headers = [...common(), ['Mcp-Session-Id', session]] as const;
+    for (const value of ['1e999', '"\\ud800"', '{"\\udc00":1}']) {
+      const [params] = methods['tools/call'] ?? [{}];
+      const answer = await post(headers, holding('tools/call', params, 'arguments.a', value, 1));
+      const message = expect.stringContaining('not valid Unicode or a number larger than any double');
+      expect(messagesOf(answer)).toMatchObject([{ id: 1, error: { code: -32602, message } }]);
+    }
+  });
+
   const envelope: JsonObject = {
     'io.modelcontextprotocol/protocolVersion': version,
     'io.modelcontextprotocol/clientInfo': { name: 'a', version: '1' },

@@ -56,6 +56,22 @@ export function exchange(
   });
 }
 
+/** Requests that begin and never go on; what each hears before its connection ends. */
+export function slowSenders(port: number, count: number): Promise<readonly string[]> {
+  const one = () =>
+    new Promise<string>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      let heard = '';
+      socket.on('data', (bytes) => {
+        heard += bytes.toString('latin1');
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(heard));
+      socket.write(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Slow: `);
+    });
+  return Promise.all(Array.from({ length: count }, one));
+}
+
 function parse(bytes: Buffer): Pick<RawExchange, 'answers' | 'rest'> {
   const answers: RawAnswer[] = [];
   let at = 0;

@@ -7,7 +7,7 @@ import { everything } from '../fixtures/servers/puppet-tools.ts';
 import { modern, openSession } from '../gateway/support/bare-app.ts';
 import { type House, openHouse } from '../gateway/support/house.ts';
 import { type Action, anyAction, anyDeed } from './fuzz-actions.ts';
-import { exchange, wrongWith } from './fuzz-wire.ts';
+import { exchange, slowSenders, wrongWith } from './fuzz-wire.ts';
 
 /**
  * Whatever is sent, the gateway answers by the rules, stays up, and serves the next good call. Another seed each time, said at the start:
@@ -98,6 +98,8 @@ describe('whatever is sent', () => {
     process.stdout.write(`FUZZ_SEED=${seed}\n`);
     const end = Date.now() + seconds * 1_000;
     let { app, id } = await session();
+    // Beside all that, some that begin and never go on.
+    const slow = seconds < 15 ? undefined : slowSenders(house.port, 100);
     let played = from;
     let heap = 0;
     for (; played < from + count && Date.now() < end; played += atOnce) {
@@ -132,6 +134,9 @@ describe('whatever is sent', () => {
       if (heap === 0 && played - from > 400) heap = heapUsed();
     }
     process.stdout.write(`${played - from} requests\n`);
+    for (const heard of (await slow) ?? []) {
+      expect(heard).toMatch(/^HTTP\/1\.1 408 .*"message":"The request took too long to arrive"/s);
+    }
     if (heap > 0) expect(heapUsed() - heap).toBeLessThan(32 * 2 ** 20);
     expect(house.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
     expect(puppets.flatMap(({ complaints }) => complaints)).toEqual([]);

@@ -1,7 +1,6 @@
-import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../main/policy/json.ts';
-import { BareApp, modern, openSession } from '../gateway/support/bare-app.ts';
+import { BareApp, openSession } from '../gateway/support/bare-app.ts';
 import { fixture, openHouse } from '../gateway/support/house.ts';
 import { openScripted, type Script } from '../gateway/support/scripted.ts';
 import { exchange } from './fuzz-wire.ts';
@@ -77,36 +76,6 @@ describe('when a body does not say how long it is', () => {
     const { answers } = await exchange(house.port, [head]);
     expect(answers[0]).toMatchObject({ status: 413 });
   });
-});
-
-describe('when a request does not arrive', () => {
-  it('is given up within fifteen seconds, in words, while others are served', async () => {
-    const house = await openScripted({ tools: { hello: () => text('hi') } });
-    close = () => house.close();
-    const sockets = Array.from({ length: 200 }, () => {
-      const socket = connect(house.port, '127.0.0.1');
-      socket.on('error', () => {});
-      socket.write(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${house.port}\r\nX-Slow: `);
-      return socket;
-    });
-    expect((await modern(house, 'tools/call', { name: 'hello' })).status).toBe(200);
-    const heard = await Promise.all(
-      sockets.map(
-        (socket) =>
-          new Promise<string>((resolve) => {
-            let got = '';
-            socket.on('data', (bytes) => {
-              got += bytes.toString('latin1');
-            });
-            socket.on('close', () => resolve(got));
-          }),
-      ),
-    );
-    for (const got of heard) {
-      expect(got).toMatch(/^HTTP\/1\.1 408 .*\r\n/);
-      expect(got).toContain('"message":"The request took too long to arrive"');
-    }
-  }, 30_000);
 });
 
 describe('when another policy sets other limits', () => {

